@@ -1,0 +1,130 @@
+import { fma4, hsum } from "./simd";
+
+/** Types of a KV cache, by GGML type id. */
+export const enum Format {
+  F32 = 0,
+  F16 = 1,
+  Q8_0 = 8,
+}
+
+/** 2^112: a half's bits moved into a float's place are 2^-112 of its value. It goes into the other factor once, not into each element. */
+@inline
+function two112(): f32 {
+  return reinterpret<f32>(0x77800000);
+}
+
+@inline
+export function rowBytes(format: Format, D: u32): usize {
+  if (format == Format.F32) return <usize>D << 2;
+  if (format == Format.F16) return <usize>D << 1;
+  return <usize>(D >> 5) * 34;
+}
+
+/** Four halves at p as floats, times 2^-112. */
+@inline
+function halves(p: usize): v128 {
+  return v128.and(i32x4.shl(v128.load16x4_s(p), 13), i32x4.splat(0x8fffe000));
+}
+
+/** Nearest half of a float, ties to even; overflow gives infinity. */
+@inline
+export function toHalf(value: f32): u16 {
+  const bits = reinterpret<u32>(value);
+  const sign = (bits >> 16) & 0x8000;
+  const magnitude = bits & 0x7fffffff;
+  if (magnitude >= 0x47800000) return <u16>(sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00));
+  if (magnitude < 0x38800000) {
+    // below the smallest normal half: adding 0.5 lets the FPU round at the last bit of a subnormal
+    const sum = reinterpret<f32>(magnitude) + <f32>0.5;
+    return <u16>(sign | (reinterpret<u32>(sum) - 0x3f000000));
+  }
+  return <u16>(sign | ((magnitude + 0x0fff + ((magnitude >> 13) & 1) - 0x38000000) >> 13));
+}
+
+/** Rounds D floats at `from` to the format and stores them at `to`. */
+@inline
+export function storeRow(format: Format, to: usize, from: usize, D: u32): void {
+  if (format == Format.F32) memory.copy(to, from, <usize>D << 2);
+  else if (format == Format.F16) {
+    for (let i: usize = 0; i < <usize>D; i++) store<u16>(to + (i << 1), toHalf(load<f32>(from + (i << 2))));
+  } else {
+    for (let block: u32 = 0; block < D >> 5; block++) storeBlock(to + <usize>block * 34, from + (<usize>block << 7));
+  }
+}
+
+/** Q8_0: scale max|x| / 127 as a half, 32 rounded quotients (half away from zero, as ggml's quantize_row_q8_0_ref). */
+function storeBlock(to: usize, from: usize): void {
+  let top: f32 = 0;
+  for (let i: usize = 0; i < 128; i += 4) top = max(top, abs(load<f32>(from + i)));
+  const d: f32 = top / 127.0;
+  const inverse: f32 = d != 0 ? 1.0 / d : 0;
+  store<u16>(to, toHalf(d));
+  for (let i: usize = 0; i < 32; i++) {
+    const v = load<f32>(from + (i << 2)) * inverse;
+    store<i8>(to + 2 + i, <i8>(v < 0 ? <i32>(v - 0.5) : <i32>(v + 0.5)));
+  }
+}
+
+/** to = from · scale, and the 2^112 that the cache's halves lack. */
+@inline
+export function prepareQuery(format: Format, to: usize, from: usize, scale: f32, D: u32): void {
+  const factor = f32x4.splat(format == Format.F32 ? scale : scale * two112());
+  for (let i: usize = 0; i < <usize>D << 2; i += 16) v128.store(to + i, f32x4.mul(v128.load(from + i), factor));
+}
+
+/** query [D] (from prepareQuery) · one cached key. D is a multiple of 4, of 32 for Q8_0. */
+@inline
+export function dotRow(format: Format, query: usize, key: usize, D: u32): f32 {
+  let sum = f32x4.splat(0);
+  if (format == Format.F32) {
+    for (let i: usize = 0; i < <usize>D << 2; i += 16) sum = fma4(v128.load(query + i), v128.load(key + i), sum);
+  } else if (format == Format.F16) {
+    for (let i: usize = 0; i < <usize>D << 1; i += 8) sum = fma4(v128.load(query + (i << 1)), halves(key + i), sum);
+  } else {
+    for (let block: usize = 0; block < <usize>D >> 5; block++, key += 34, query += 128) {
+      let part = f32x4.splat(0);
+      for (let i: usize = 0; i < 32; i += 4) part = fma4(v128.load(query + (i << 2)), quants(key + 2 + i), part);
+      sum = fma4(part, f32x4.splat(halfScale(key)), sum);
+    }
+  }
+  return hsum(sum);
+}
+
+@inline
+function quants(p: usize): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p))));
+}
+
+@inline
+function halfScale(p: usize): f32 {
+  return reinterpret<f32>((<i32>load<i16>(p) << 13) & 0x8fffe000);
+}
+
+@inline
+export function valueScale(format: Format): f32 {
+  return format == Format.F32 ? 1.0 : two112();
+}
+
+/** to [D] ← to · correction + Σ_i scores[i] · scale · value row i, over n rows. */
+@inline
+export function addRow(format: Format, to: usize, values: usize, vBytes: usize, scores: usize, n: u32, correction: f32, scale: f32, D: u32): void {
+  const last = scores + (<usize>n << 2);
+  for (let p = scores; p < last; p += 4) store<f32>(p, load<f32>(p) * scale);
+  const corrections = f32x4.splat(correction);
+  for (let i: usize = 0; i < <usize>D; i += 4) {
+    let sum = f32x4.mul(v128.load(to + (i << 2)), corrections);
+    let row = values;
+    if (format == Format.F32) {
+      for (let p = scores; p < last; p += 4, row += vBytes) sum = fma4(v128.load32_splat(p), v128.load(row + (i << 2)), sum);
+    } else if (format == Format.F16) {
+      for (let p = scores; p < last; p += 4, row += vBytes) sum = fma4(v128.load32_splat(p), halves(row + (i << 1)), sum);
+    } else {
+      const block = (i >> 5) * 34;
+      const quant = block + 2 + (i & 31);
+      for (let p = scores; p < last; p += 4, row += vBytes) {
+        sum = fma4(f32x4.splat(load<f32>(p) * halfScale(row + block)), quants(row + quant), sum);
+      }
+    }
+    v128.store(to + (i << 2), sum);
+  }
+}

@@ -1,0 +1,99 @@
+import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
+import { f16, fma4, hsum, mac, opaque, rdot16 } from "../simd";
+import { sixBitMins, sixBitScales } from "./six_bits";
+import { put16 } from "./strip";
+
+// f16 d, f16 dmin, 12 bytes of 6-bit scales and mins, 128 bytes: four chunks of 64 codes, low nibbles first. 144 bytes.
+// w = d · scale[s] · code - dmin · min[s], sub-blocks s of 32.
+
+/** One block -> strip. */
+// @ts-ignore: decorator
+@inline
+export function unpackQ4_K(p: usize, q: usize, m: usize, d: usize, dm: usize, n: u32): void {
+  const four = opaque(i8x16.splat(15), n), mins = sixBitMins(p + 4);
+  let scales = sixBitScales(p + 4);
+  store<f32>(d, f16(p));
+  store<f32>(dm, f16(p + 2));
+  v128.store(m, v128.shuffle<i16>(mins, mins, 0, 0, 1, 1, 2, 2, 3, 3));
+  v128.store(m, v128.shuffle<i16>(mins, mins, 4, 4, 5, 5, 6, 6, 7, 7), 16);
+  p += 16;
+  for (const end = p + 128; p < end; p += 32) {
+    const a = v128.load(p), b = v128.load(p, 16);
+    const low = i16x8.splat(<i16>(scales & 255)), high = i16x8.splat(<i16>((scales >> 8) & 255));
+    put16(q, v128.and(a, four), low);
+    put16(q + 32, v128.and(b, four), low);
+    put16(q + 64, v128.and(i16x8.shr_u(a, 4), four), high);
+    put16(q + 96, v128.and(i16x8.shr_u(b, 4), four), high);
+    scales >>= 16; q += 128;
+  }
+}
+
+/** out[rows] = w[rows, K] · x[K] */
+export function matvecQ4_K(w: usize, x: usize, out: usize, rows: u32, K: u32): void {
+  const rowBytes = <usize>(K >> 8) * 144, sums = x + sum32Offset(K, 256);
+  const q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
+  const four = ASC_FEATURE_RELAXED_SIMD ? opaque(i8x16.splat(15), K) : opaque(i16x8.splat(15), K);
+  for (const last = out + (<usize>rows << 2); out < last; out += 4) {
+    if (ASC_FEATURE_RELAXED_SIMD) store<f32>(out, rowRelaxed(w, w + rowBytes, x, sums, q, four));
+    else store<f32>(out, rowWide(w, w + rowBytes, x, sums, q, four));
+    w += rowBytes;
+  }
+}
+
+/** int8 activations: pair sums of 15 · 127 · 2 by twos fit i16; the sub-block's scale rides on the widening dot. */
+// @ts-ignore: decorator
+@inline
+function rowRelaxed(w: usize, end: usize, scale: usize, sums: usize, q: usize, four: v128): f32 {
+  let acc = f32x4.splat(0), accMin = f32x4.splat(0);
+  while (w < end) {
+    // Scales as a vector that is turned a step a chunk: a splat from a scalar register costs more (13 against 14.5 GB/s).
+    let scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(w + 4)));
+    const dx = load<f32>(scale);
+    accMin = fma4(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sums))), f32x4.splat(f16(w + 2) * dx), accMin);
+    const d = f16(w) * dx;
+    let s = i32x4.splat(0);
+    w += 16;
+    for (const blockEnd = q + 256; q < blockEnd; q += 64) {
+      const a = v128.load(w), b = v128.load(w, 16);
+      const low = i16x8.add(rdot16(v128.load(q), v128.and(a, four)), rdot16(v128.load(q, 16), v128.and(b, four)));
+      const high = i16x8.add(rdot16(v128.load(q, 32), v128.and(i16x8.shr_u(a, 4), four)), rdot16(v128.load(q, 48), v128.and(i16x8.shr_u(b, 4), four)));
+      const sLow = v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0), sHigh = v128.shuffle<i16>(scales, scales, 1, 1, 1, 1, 1, 1, 1, 1);
+      s = i32x4.add(s, mac(high, sHigh, i32x4.dot_i16x8_s(low, sLow)));
+      scales = v128.shuffle<i32>(scales, scales, 1, 2, 3, 0);
+      w += 32;
+    }
+    acc = fma4(f32x4.convert_i32x4_s(s), f32x4.splat(d), acc);
+    scale += 4; sums += 16;
+  }
+  return hsum(f32x4.sub(acc, accMin));
+}
+
+/** Widened activations, evens then odds: shifts and masks of i16 lanes take four nibbles apart without a shuffle. */
+// @ts-ignore: decorator
+@inline
+function rowWide(w: usize, end: usize, scale: usize, sums: usize, q: usize, four: v128): f32 {
+  let acc = f32x4.splat(0), accMin = f32x4.splat(0);
+  while (w < end) {
+    let scales = sixBitScales(w + 4);
+    const dx = load<f32>(scale);
+    accMin = fma4(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sums))), f32x4.splat(f16(w + 2) * dx), accMin);
+    const d = f16(w) * dx;
+    let s = i32x4.splat(0);
+    w += 16;
+    for (const blockEnd = q + 512; q < blockEnd; ) {
+      let low = i32x4.splat(0), high = low;
+      for (const chunkEnd = w + 32; w < chunkEnd; w += 16) {
+        const v = v128.load(w);
+        low = i32x4.add(low, mac(v128.and(i16x8.shr_u(v, 8), four), v128.load(q, 16), i32x4.dot_i16x8_s(v128.and(v, four), v128.load(q))));
+        high = i32x4.add(high, mac(i16x8.shr_u(v, 12), v128.load(q, 80), i32x4.dot_i16x8_s(v128.and(i16x8.shr_u(v, 4), four), v128.load(q, 64))));
+        q += 32;
+      }
+      q += 64; // the high nibbles' activations, read above
+      s = i32x4.add(s, i32x4.add(i32x4.mul(low, i32x4.splat(<i32>(scales & 255))), i32x4.mul(high, i32x4.splat(<i32>((scales >> 8) & 255)))));
+      scales >>= 16;
+    }
+    acc = fma4(f32x4.convert_i32x4_s(s), f32x4.splat(d), acc);
+    scale += 4; sums += 16;
+  }
+  return hsum(f32x4.sub(acc, accMin));
+}

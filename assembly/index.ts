@@ -1,0 +1,2 @@
+export * from "../build/dispatch";
+export { submit, worker } from "./interpreter";

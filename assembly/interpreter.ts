@@ -1,0 +1,78 @@
+import { dispatch } from "../build/dispatch";
+import { barrier } from "./barrier";
+
+/**
+ * A program is `count` commands of 128 bytes; every worker runs all of it, so a token crosses the JS border once, not once per op.
+ *   [0] opcode  [4] flags  [8] units  [12] grain  [16] ticket  [32…] the kernel's arguments, 4 bytes each, in its own order
+ * ts/backends/wasm/program.ts writes them.
+ */
+const COMMAND_BYTES: usize = 128;
+const ARGUMENTS: usize = 32;
+/** Wait for all workers before this command: it touches memory that others touched since the last barrier. */
+const BARRIER = 1;
+/** Worker 0 does all units: the op is smaller than a barrier is worth. */
+const SINGLE = 2;
+/** Workers draw `grain` units at a time from the ticket, instead of equal shares: for long ops on uneven cores. */
+const TICKETS = 4;
+
+/**
+ * Where a run stands, at address `job` in shared memory:
+ *   [0] sequence number of the job  [64] program  [68] count  [72] threads  [76] spin  [80] stop  [84] scratch  [88] scratch bytes
+ *   [128…] the barrier
+ */
+const BARRIER_AT: usize = 128;
+
+function run(job: usize, id: u32): void {
+  const threads = load<u32>(job, 72);
+  const spin = load<u32>(job, 76);
+  const scratch = <usize>load<u32>(job, 84) + <usize>id * <usize>load<u32>(job, 88);
+  let command = <usize>load<u32>(job, 64);
+  const end = command + <usize>load<u32>(job, 68) * COMMAND_BYTES;
+  for (; command < end; command += COMMAND_BYTES) {
+    const flags = load<u32>(command, 4);
+    const units = load<u32>(command, 8);
+    if (flags & BARRIER && threads > 1) barrier(job + BARRIER_AT, threads, spin);
+    const opcode = load<u32>(command);
+    if (flags & SINGLE || threads == 1) {
+      if (id == 0) dispatch(opcode, command + ARGUMENTS, scratch, 0, units);
+    } else if (flags & TICKETS) {
+      const grain = load<u32>(command, 12);
+      for (;;) {
+        const begin = atomic.add<u32>(command, grain, 16);
+        if (begin >= units) break;
+        dispatch(opcode, command + ARGUMENTS, scratch, begin, min(units, begin + grain));
+      }
+    } else {
+      const begin = <u32>((<u64>units * id) / threads);
+      const stop = <u32>((<u64>units * (id + 1)) / threads);
+      if (begin < stop) dispatch(opcode, command + ARGUMENTS, scratch, begin, stop);
+    }
+  }
+  if (threads > 1) barrier(job + BARRIER_AT, threads, spin);
+}
+
+/** Runs the job's program with the calling thread as worker 0, and returns when all workers are through. */
+export function submit(job: usize): void {
+  const first = <usize>load<u32>(job, 64);
+  const end = first + <usize>load<u32>(job, 68) * COMMAND_BYTES;
+  for (let command = first; command < end; command += COMMAND_BYTES) store<u32>(command, 0, 16);
+  if (load<u32>(job, 72) > 1) {
+    atomic.add<i32>(job, 1);
+    atomic.notify(job, -1);
+  }
+  run(job, 0);
+}
+
+/** Body of workers 1 … threads - 1: spins, then sleeps, until the job's number moves on from `sequence`; returns when told to stop. */
+export function worker(job: usize, id: u32, sequence: i32): void {
+  for (;;) {
+    let looks = load<u32>(job, 76);
+    while (atomic.load<i32>(job) == sequence) {
+      if (looks == 0) atomic.wait<i32>(job, sequence, -1);
+      else looks--;
+    }
+    sequence = atomic.load<i32>(job);
+    if (load<u32>(job, 80)) return;
+    run(job, id);
+  }
+}

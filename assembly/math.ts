@@ -1,0 +1,67 @@
+import { fma4 } from "./simd";
+
+/**
+ * e^x in four lanes, relative error below 2e-7: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r, n added to the exponent.
+ * Clamped to ±87: beyond it a float32 softmax, sigmoid or decay is 0, 1 or infinite anyway.
+ */
+@inline
+export function exp4(x: v128): v128 {
+  const clamped = f32x4.max(f32x4.min(x, f32x4.splat(87.0)), f32x4.splat(-87.0));
+  const n = f32x4.nearest(f32x4.mul(clamped, f32x4.splat(1.44269504)));
+  // ln 2 in two parts, so that n * high is exact
+  let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
+  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
+  let p = fma4(f32x4.splat(1.9875691e-4), r, f32x4.splat(1.3981999e-3));
+  p = fma4(p, r, f32x4.splat(8.3334519e-3));
+  p = fma4(p, r, f32x4.splat(4.1665796e-2));
+  p = fma4(p, r, f32x4.splat(1.6666665e-1));
+  p = fma4(p, r, f32x4.splat(0.5));
+  p = f32x4.add(fma4(p, f32x4.mul(r, r), r), f32x4.splat(1.0));
+  const scale = i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(n), i32x4.splat(127)), 23);
+  return f32x4.mul(p, scale);
+}
+
+/** 1 / (1 + e^-x) in four lanes. */
+@inline
+export function sigmoid4(x: v128): v128 {
+  return f32x4.div(f32x4.splat(1.0), f32x4.add(f32x4.splat(1.0), exp4(f32x4.neg(x))));
+}
+
+/** x / (1 + e^-x) in four lanes. */
+@inline
+export function silu4(x: v128): v128 {
+  return f32x4.div(x, f32x4.add(f32x4.splat(1.0), exp4(f32x4.neg(x))));
+}
+
+/** e^x of one number, by the same polynomial: results must not depend on whether a lane or a tail made them. */
+@inline
+export function exp1(x: f32): f32 {
+  return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
+}
+
+@inline
+export function sigmoid1(x: f32): f32 {
+  return f32x4.extract_lane(sigmoid4(f32x4.splat(x)), 0);
+}
+
+@inline
+export function silu1(x: f32): f32 {
+  return f32x4.extract_lane(silu4(f32x4.splat(x)), 0);
+}
+
+/** Σ x² of n floats. */
+@inline
+export function sumOfSquares(x: usize, n: u32): f32 {
+  let acc = f32x4.splat(0);
+  const whole = n & ~3;
+  for (let i: u32 = 0; i < whole; i += 4) {
+    const v = v128.load(x + (<usize>i << 2));
+    acc = fma4(v, v, acc);
+  }
+  let sum = f32x4.extract_lane(acc, 0) + f32x4.extract_lane(acc, 1) + (f32x4.extract_lane(acc, 2) + f32x4.extract_lane(acc, 3));
+  for (let i = whole; i < n; i++) {
+    const v = load<f32>(x + (<usize>i << 2));
+    sum += v * v;
+  }
+  return sum;
+}

@@ -1,0 +1,72 @@
+// The inner loops of GEMM: 8 weight rows by 4 tokens. Sums end in `acc`, f32[4 tokens][8 rows] in memory: with the integer sums in
+// registers there is no room for them (16 on x86), and a block's 128 steps hide the traffic.
+
+import { fma4, mac } from "../simd";
+
+// @ts-ignore: decorator
+@inline
+export const ACC_BYTES: usize = 128;
+
+// @ts-ignore: decorator
+@inline
+function flush(acc: usize, sums: v128, scale: v128): void {
+  v128.store(acc, fma4(f32x4.convert_i32x4_s(sums), scale, v128.load(acc)));
+}
+
+// @ts-ignore: decorator
+@inline
+export function clearAcc(acc: usize): void {
+  const z = f32x4.splat(0);
+  for (let i: usize = 0; i < ACC_BYTES; i += 16) v128.store(acc + i, z);
+}
+
+/** acc += the segments of panel · quad up to panelEnd; segments have `steps` and `otherSteps` steps by turns (see panel.ts). */
+export function tileInt(panel: usize, panelEnd: usize, quad: usize, acc: usize, steps: u32, otherSteps: u32): void {
+  const both = (<usize>steps + <usize>otherSteps) << 5, z = i32x4.splat(0);
+  let length = <usize>steps << 5;
+  while (panel < panelEnd) {
+    let a0 = z, a1 = z, a2 = z, a3 = z, b0 = z, b1 = z, b2 = z, b3 = z;
+    const scales = panel, inputScales = quad;
+    panel += 32; quad += 16;
+    for (const end = panel + length; panel < end; panel += 32) {
+      const a = v128.load(panel), b = v128.load(panel, 16);
+      const x0 = v128.load32_splat(quad), x1 = v128.load32_splat(quad, 4), x2 = v128.load32_splat(quad, 8), x3 = v128.load32_splat(quad, 12);
+      a0 = mac(a, x0, a0); b0 = mac(b, x0, b0); a1 = mac(a, x1, a1); b1 = mac(b, x1, b1);
+      a2 = mac(a, x2, a2); b2 = mac(b, x2, b2); a3 = mac(a, x3, a3); b3 = mac(b, x3, b3);
+      quad += 16;
+    }
+    const sa = v128.load(scales), sb = v128.load(scales, 16);
+    let x = v128.load32_splat(inputScales);
+    flush(acc, a0, f32x4.mul(sa, x)); flush(acc + 16, b0, f32x4.mul(sb, x));
+    x = v128.load32_splat(inputScales, 4);
+    flush(acc + 32, a1, f32x4.mul(sa, x)); flush(acc + 48, b1, f32x4.mul(sb, x));
+    x = v128.load32_splat(inputScales, 8);
+    flush(acc + 64, a2, f32x4.mul(sa, x)); flush(acc + 80, b2, f32x4.mul(sb, x));
+    x = v128.load32_splat(inputScales, 12);
+    flush(acc + 96, a3, f32x4.mul(sa, x)); flush(acc + 112, b3, f32x4.mul(sb, x));
+    length = both - length;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function addTo(acc: usize, a: v128, b: v128): void {
+  v128.store(acc, f32x4.add(v128.load(acc), a));
+  v128.store(acc, f32x4.add(v128.load(acc, 16), b), 16);
+}
+
+/** acc += panel · quad in f32. Sums go to memory every 32 steps: the error of a long sum then grows with 32 + K / 32, not with K. */
+export function tileFloat(panel: usize, panelEnd: usize, quad: usize, acc: usize): void {
+  const z = f32x4.splat(0);
+  while (panel < panelEnd) {
+    let a0 = z, a1 = z, a2 = z, a3 = z, b0 = z, b1 = z, b2 = z, b3 = z;
+    for (const end = min(panelEnd, panel + (32 << 5)); panel < end; panel += 32) {
+      const a = v128.load(panel), b = v128.load(panel, 16);
+      const x0 = v128.load32_splat(quad), x1 = v128.load32_splat(quad, 4), x2 = v128.load32_splat(quad, 8), x3 = v128.load32_splat(quad, 12);
+      a0 = fma4(a, x0, a0); b0 = fma4(b, x0, b0); a1 = fma4(a, x1, a1); b1 = fma4(b, x1, b1);
+      a2 = fma4(a, x2, a2); b2 = fma4(b, x2, b2); a3 = fma4(a, x3, a3); b3 = fma4(b, x3, b3);
+      quad += 16;
+    }
+    addTo(acc, a0, b0); addTo(acc + 32, a1, b1); addTo(acc + 64, a2, b2); addTo(acc + 96, a3, b3);
+  }
+}

@@ -1,0 +1,72 @@
+import { Q8_32, activationRowBytes, qOffset, sum16Offset, sum32Offset, wideOffset } from "../matmul/activation";
+import { hsumInt } from "../simd";
+
+/**
+ * x f32[T, K] -> int8 activations [T, K], as matmul/activation.ts lays them out. kind: 1 = blocks of 32, 2 = blocks of 256.
+ * K is a multiple of the block. Unit: one row.
+ */
+export function quantize(out: usize, x: usize, T: u32, K: u32, kind: u32, begin: u32, end: u32): void {
+  const B: u32 = kind == Q8_32 ? 32 : 256;
+  const rowBytes = activationRowBytes(K, B);
+  for (let t = begin; t < end; t++) quantizeRow(out + <usize>t * rowBytes, x + ((<usize>t * <usize>K) << 2), K, B);
+}
+
+function quantizeRow(row: usize, x: usize, K: u32, B: u32): void {
+  let scale = row, sum16 = row + sum16Offset(K, B), sum32 = row + sum32Offset(K, B), q = row + qOffset(K, B), wide = row + wideOffset(K, B);
+  const blockBytes = <usize>B << 2;
+  for (const end = x + (<usize>K << 2); x < end; ) {
+    const largest = largestMagnitude(x, blockBytes);
+    // Below 1e-30 the inverse could overflow; such a block is zero to every format. NaN stays NaN through the scale.
+    const inverse: f32 = largest > 1e-30 ? 127 / largest : 0;
+    store<f32>(scale, largest / 127);
+    scale += 4;
+    for (const blockEnd = x + blockBytes; x < blockEnd; x += 128) {
+      const a = quantize16(x, inverse, q), b = quantize16(x + 64, inverse, q + 16);
+      widen16(wide, q, B);
+      widen16(wide + 32, q + 16, B);
+      store<i16>(sum16, <i16>a);
+      store<i16>(sum16, <i16>b, 2);
+      store<i16>(sum32, <i16>(a + b));
+      sum16 += 4; sum32 += 2; q += 32; wide += 64;
+    }
+  }
+}
+
+/** max |x| of a block. */
+function largestMagnitude(x: usize, bytes: usize): f32 {
+  let m = f32x4.splat(0);
+  for (const end = x + bytes; x < end; x += 16) m = f32x4.max(m, f32x4.abs(v128.load(x)));
+  m = f32x4.max(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
+  m = f32x4.max(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2));
+  return f32x4.extract_lane(m, 0);
+}
+
+// @ts-ignore: decorator
+@inline
+function rounded(x: usize, inverse: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));
+}
+
+/** Sixteen f32 -> sixteen int8; returns their sum. */
+// @ts-ignore: decorator
+@inline
+function quantize16(x: usize, inverse: f32, q: usize): i32 {
+  const s = f32x4.splat(inverse);
+  const a = rounded(x, s), b = rounded(x + 16, s), c = rounded(x + 32, s), d = rounded(x + 48, s);
+  v128.store(q, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d)));
+  return hsumInt(i32x4.add(i32x4.add(a, b), i32x4.add(c, d)));
+}
+
+/** Sixteen int8 -> i16, in order (B = 32) or evens then odds (B = 256). */
+// @ts-ignore: decorator
+@inline
+function widen16(wide: usize, q: usize, B: u32): void {
+  const v = v128.load(q);
+  if (B == 32) {
+    v128.store(wide, i16x8.extend_low_i8x16_s(v));
+    v128.store(wide, i16x8.extend_high_i8x16_s(v), 16);
+  } else {
+    v128.store(wide, i16x8.shr_s(i16x8.shl(v, 8), 8));
+    v128.store(wide, i16x8.shr_s(v, 8), 16);
+  }
+}

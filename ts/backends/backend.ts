@@ -1,0 +1,49 @@
+import type { Dims, Node, Tensor } from "../graph/tensor.ts";
+
+/** Memory of a backend, opaque to all others. */
+export interface BackendBuffer {
+  readonly bytes: number;
+}
+
+/** Where a tensor's memory is: `offset` in bytes. */
+export interface Location {
+  readonly buffer: BackendBuffer;
+  readonly offset: number;
+}
+
+/** Nodes that run in a row on one backend. */
+export interface Split {
+  readonly nodes: readonly Node[];
+  /** Every tensor that the nodes touch, by its storage. */
+  readonly locations: ReadonlyMap<Tensor, Location>;
+  /** No run has larger extents. */
+  readonly max: Dims;
+}
+
+/** A split made ready to run, over and over. */
+export interface Plan {
+  readonly split: Split;
+  /** Frees what the plan holds beside its split's buffers. */
+  dispose(): void;
+}
+
+/**
+ * What a compute device does, and all it does. A backend never sees a model, a token or another backend.
+ * Calls take effect in call order; awaiting `read` is the only wait.
+ */
+export interface Backend {
+  readonly name: string;
+  /** Whether a node can run here, by op, formats and sizes. */
+  supports(node: Node): boolean;
+  /** Throws OutOfMemoryError, with the bytes wanted and possible. The memory starts as zeros. */
+  alloc(bytes: number): BackendBuffer;
+  free(buffer: BackendBuffer): void;
+  write(buffer: BackendBuffer, offset: number, bytes: Uint8Array): void;
+  /** A copy of `bytes` bytes, after everything called before. */
+  read(buffer: BackendBuffer, offset: number, bytes: number): Promise<Uint8Array>;
+  prepare(split: Split): Promise<Plan>;
+  /** Runs a plan with these extents. Inputs must have been written; what comes back is read with `read`. */
+  run(plan: Plan, dims: Dims): void;
+  /** Frees everything. Other calls throw DisposedError afterwards. */
+  close(): void;
+}

@@ -1,0 +1,154 @@
+import { tensorBytes } from "../../graph/bytes.ts";
+import { type Format, formatByName } from "../../graph/formats.ts";
+import { scalarsOf } from "../../graph/op.ts";
+import type { Dims, Node, Scalars, Tensor } from "../../graph/tensor.ts";
+import type { Split } from "../backend.ts";
+import { kernels } from "../../../build/kernels.ts";
+import {
+  type ActivationKind,
+  activationBytes,
+  activationKind,
+  activationKindId,
+  expertPlanBytes,
+  expertUnits,
+  matmulScratchBytes,
+} from "./activation.ts";
+import type { Command, Range } from "./program.ts";
+
+type Activations = Readonly<Partial<Record<ActivationKind, number>>>;
+
+/** Memory that a plan needs besides its tensors. */
+export interface ScratchSizes {
+  /** Activations rounded to 8 bits, for the matmul that runs next; by kind. */
+  readonly activations: Activations;
+  readonly expertPlan: number;
+  /** Of each worker. */
+  readonly perWorker: number;
+}
+
+/** Addresses of that memory. */
+export interface Scratch {
+  readonly activations: Activations;
+  readonly expertPlan: number;
+}
+
+/** Sizes for every run of the split. */
+export function scratchSizes(split: Split): ScratchSizes {
+  const activations: Partial<Record<ActivationKind, number>> = {};
+  let expertPlan = 0;
+  let perWorker = 0;
+  for (const node of split.nodes) {
+    const s = scalarsOf(node, split.max);
+    perWorker = Math.max(perWorker, workerScratchBytes(node, s));
+    const w = node.inputs.w;
+    if (!w || node.op.name === "get_rows") continue;
+    const kind = activationKind(w.type as Format);
+    if (kind !== "none") activations[kind] = Math.max(activations[kind] ?? 0, activationBytes(kind, activationRows(node, s), s.K!));
+    if (node.op.name === "matmul_experts") expertPlan = Math.max(expertPlan, expertPlanBytes(s.T!, s.U!, s.X!));
+  }
+  return { activations, expertPlan, perWorker };
+}
+
+function workerScratchBytes(node: Node, s: Scalars): number {
+  switch (node.op.name) {
+    case "matmul":
+    case "matmul_experts":
+      return matmulScratchBytes(s.K!);
+    case "get_rows":
+      return matmulScratchBytes(s.D!);
+    case "attention":
+      return 4 * s.D! + 4 * 64; // the query, the scores of a block of cells
+    case "gated_delta":
+      return 2 * 4 * s.Dk!; // q and k, normalised
+    default:
+      return 0;
+  }
+}
+
+/** Rows of x that a matmul reads. */
+const activationRows = (node: Node, s: Scalars) => (node.op.name === "matmul_experts" ? s.T! * s.B! : s.T!);
+
+/** Turns the nodes of a split into kernel calls, for one choice of dims. */
+export class Lowering {
+  readonly #split: Split;
+  readonly #dims: Dims;
+  readonly #scratch: Scratch;
+  readonly #address: (tensor: Tensor) => number;
+  readonly #commands: Command[] = [];
+  /** Whose rounded activations are in the scratch now, by kind: q, k and v project the same x, it is rounded once. */
+  readonly #rounded = new Map<ActivationKind, Tensor>();
+  #planned: Tensor | undefined;
+
+  constructor(split: Split, dims: Dims, scratch: Scratch, address: (tensor: Tensor) => number) {
+    this.#split = split;
+    this.#dims = dims;
+    this.#scratch = scratch;
+    this.#address = address;
+  }
+
+  commands(): readonly Command[] {
+    for (const node of this.#split.nodes) {
+      if (node.op.name === "matmul" || node.op.name === "matmul_experts") this.#matmul(node);
+      else this.#commands.push(this.#plain(node));
+    }
+    return this.#commands;
+  }
+
+  /** An op that is one kernel of the same name: its arguments are the op's tensors, letters and params, and `<tensor>Format`. */
+  #plain(node: Node): Command {
+    const s = scalarsOf(node, this.#dims);
+    const { flops, bytes } = node.op.cost(s);
+    const writes = [...Object.values(node.outputs), ...node.op.mutates.map((argument) => node.inputs[argument]!)].map(this.#range);
+    const reads = Object.values(node.inputs).map(this.#range);
+    return { kernel: node.op.name, args: this.#args(node, s), units: node.op.units(s), reads, writes, work: flops + bytes };
+  }
+
+  #matmul(node: Node): void {
+    const s = scalarsOf(node, this.#dims);
+    const { x, w } = node.inputs as { x: Tensor; w: Tensor };
+    const kind = activationKind(w.type as Format);
+    const rows = activationRows(node, s);
+    const xq = kind === "none" ? undefined : { begin: this.#scratch.activations[kind]!, bytes: activationBytes(kind, rows, s.K!) };
+    if (xq && this.#rounded.get(kind) !== x.storage) {
+      const args = { out: xq.begin, x: this.#address(x), T: rows, K: s.K!, kind: activationKindId[kind] };
+      const writes = [{ begin: xq.begin, end: xq.begin + xq.bytes }];
+      this.#commands.push({ kernel: "quantize", args, units: rows, reads: [this.#range(x)], writes, work: 8 * rows * s.K! });
+      this.#rounded.set(kind, x.storage);
+    }
+    const command = this.#plain(node);
+    const reads = [...command.reads, ...(xq ? [{ begin: xq.begin, end: xq.begin + xq.bytes }] : [])];
+    const args = { ...command.args, xq: xq?.begin ?? 0 };
+    if (node.op.name === "matmul") this.#commands.push({ ...command, args, reads });
+    else this.#experts(node, s, { ...command, args, reads });
+  }
+
+  #experts(node: Node, s: Scalars, command: Command): void {
+    const ids = node.inputs.ids!;
+    const plan = { begin: this.#scratch.expertPlan, end: this.#scratch.expertPlan + expertPlanBytes(s.T!, s.U!, s.X!) };
+    if (this.#planned !== ids.storage) {
+      const args = { plan: plan.begin, ids: this.#address(ids), T: s.T!, U: s.U!, X: s.X! };
+      this.#commands.push({ kernel: "expert_plan", args, units: 1, reads: [this.#range(ids)], writes: [plan], work: 0, whole: true });
+      this.#planned = ids.storage;
+    }
+    const units = expertUnits(s.N!);
+    this.#commands.push({ ...command, args: { ...command.args, plan: plan.begin }, units, reads: [...command.reads, plan] });
+  }
+
+  #args(node: Node, s: Scalars): Record<string, number> {
+    const args: Record<string, number> = {};
+    const tensors: Record<string, Tensor> = { ...node.inputs, ...node.outputs };
+    for (const { name } of kernels[node.op.name]!.args) {
+      const tensor = tensors[name];
+      if (tensor) args[name] = this.#address(tensor);
+      else if (s[name] !== undefined) args[name] = s[name]!;
+      else if (name === "format") args[name] = formatByName(node.inputs.w!.type as Format).ggmlType;
+      else if (name.endsWith("Format")) args[name] = formatByName(node.inputs[name.slice(0, -6)]!.type as Format).ggmlType;
+    }
+    return args;
+  }
+
+  readonly #range = (tensor: Tensor): Range => {
+    const begin = this.#address(tensor);
+    return { begin, end: begin + tensorBytes(tensor, this.#dims) };
+  };
+}

@@ -1,0 +1,84 @@
+import { BackendError } from "../../errors.ts";
+import { kernels } from "../../../build/kernels.ts";
+
+/** Memory that a command reads or writes: addresses, end exclusive. */
+export interface Range {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** One kernel call, to be split among the workers. */
+export interface Command {
+  readonly kernel: string;
+  /** By the kernel's argument names: addresses and scalars. */
+  readonly args: Readonly<Record<string, number>>;
+  /** The kernel's [begin, end) runs over [0, units). */
+  readonly units: number;
+  readonly reads: readonly Range[];
+  readonly writes: readonly Range[];
+  /** Floating-point operations and bytes together: what decides whether it is worth a barrier. */
+  readonly work: number;
+  /** The kernel must see all units in one call. */
+  readonly whole?: boolean;
+}
+
+/** assembly/interpreter.ts fixes this layout. */
+const COMMAND_WORDS = 32;
+const HEADER_WORDS = 8;
+const FLAG = { barrier: 1, single: 2, tickets: 4 };
+
+/** Below this a command runs on worker 0: a barrier costs 0.1-0.15 µs of every thread, this much work about as long. */
+const SINGLE_WORK = 8192;
+/** From this on units are drawn by ticket, so that a core that another process slows does not hold up the rest. */
+const TICKET_WORK = 400_000;
+/** Tickets a thread draws in one command: few enough that a draw (an atomic add) costs nothing, enough to even out. */
+const TICKETS_PER_THREAD = 8;
+
+/** Writes commands as the words that the interpreter runs, with a barrier wherever one thread could see another's memory half done. */
+export function encode(commands: readonly Command[], threads: number): Int32Array<ArrayBuffer> {
+  const words = new Int32Array(commands.length * COMMAND_WORDS);
+  const floats = new Float32Array(words.buffer);
+  const open = new OpenRanges();
+  commands.forEach((command, i) => {
+    const kernel = kernels[command.kernel];
+    if (!kernel) throw new BackendError(`wasm: there is no kernel ${command.kernel}`);
+    const single = command.whole || command.units === 1 || command.work < SINGLE_WORK;
+    const tickets = !single && command.work >= TICKET_WORK;
+    const barrier = open.conflicts(command, single);
+    if (barrier) open.clear();
+    open.add(command, single);
+    const at = i * COMMAND_WORDS;
+    words[at] = kernel.opcode;
+    words[at + 1] = (barrier ? FLAG.barrier : 0) | (single ? FLAG.single : 0) | (tickets ? FLAG.tickets : 0);
+    words[at + 2] = command.units;
+    words[at + 3] = Math.max(1, Math.floor(command.units / (threads * TICKETS_PER_THREAD)));
+    kernel.args.forEach(({ name, type }, j) => {
+      const value = command.args[name];
+      if (value === undefined) throw new BackendError(`wasm: ${command.kernel} lacks its argument ${name}`);
+      if (type === "f32") floats[at + HEADER_WORDS + j] = value;
+      else words[at + HEADER_WORDS + j] = value;
+    });
+  });
+  return words;
+}
+
+/** What has been touched since the last barrier, by whom. */
+class OpenRanges {
+  readonly #ranges: (Range & { write: boolean; single: boolean })[] = [];
+
+  /** Two commands conflict if they share memory that one of them writes, unless worker 0 alone does both, in order. */
+  conflicts(command: Command, single: boolean): boolean {
+    const hit = (mine: Range, write: boolean) =>
+      this.#ranges.some((o) => (o.write || write) && !(o.single && single) && o.begin < mine.end && mine.begin < o.end);
+    return command.reads.some((range) => hit(range, false)) || command.writes.some((range) => hit(range, true));
+  }
+
+  add(command: Command, single: boolean): void {
+    for (const range of command.reads) this.#ranges.push({ ...range, write: false, single });
+    for (const range of command.writes) this.#ranges.push({ ...range, write: true, single });
+  }
+
+  clear(): void {
+    this.#ranges.length = 0;
+  }
+}

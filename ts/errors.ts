@@ -1,0 +1,104 @@
+/**
+ * Every error that Tandem throws on purpose. `code` is stable and documented; `message` says what was wanted, what came,
+ * and what to do. Aborted requests reject with the AbortSignal's own reason, as the web platform does.
+ */
+export type ErrorCode =
+  | "invalid_argument"
+  | "gguf"
+  | "unsupported_model"
+  | "unsupported_format"
+  | "shape"
+  | "context_overflow"
+  | "out_of_memory"
+  | "capability"
+  | "backend"
+  | "device_lost"
+  | "split_budget"
+  | "session"
+  | "disposed";
+
+export class TandemError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** A caller's option or argument is out of range or of the wrong kind. */
+export class InvalidArgumentError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("invalid_argument", message, options);
+  }
+}
+
+/** The bytes are no GGUF, or a damaged one: names the file, the place and what to do. */
+export class GgufError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("gguf", message, options);
+  }
+}
+
+/** A sound GGUF whose architecture, keys or tensors this library does not run. */
+export class UnsupportedModelError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("unsupported_model", message, options);
+  }
+}
+
+/** A tensor's weight format (GGML type) has no kernels here. */
+export class UnsupportedFormatError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("unsupported_format", message, options);
+  }
+}
+
+/** A graph was built with shapes that do not fit each other. */
+export class ShapeError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("shape", message, options);
+  }
+}
+
+/** More tokens than the context, batch or a sequence can hold. Nothing was decoded. */
+export class ContextOverflowError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("context_overflow", message, options);
+  }
+}
+
+/** Memory could not be had: the message gives the bytes wanted and the bytes possible. */
+export class OutOfMemoryError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("out_of_memory", message, options);
+  }
+}
+
+/** The platform lacks something (SIMD, SharedArrayBuffer, an adapter): the message says how to get it. */
+export class CapabilityError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("capability", message, options);
+  }
+}
+
+/** A backend failed while preparing or running a plan. */
+export class BackendError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("backend", message, options);
+  }
+}
+
+/** The object was used after dispose(). */
+export class DisposedError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("disposed", message, options);
+  }
+}
+
+/** Saved state that is damaged, of another version, or of another model. */
+export class SessionError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("session", message, options);
+  }
+}
