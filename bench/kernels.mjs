@@ -87,7 +87,9 @@ const runtime = globalThis.Deno ? `Deno ${Deno.version.deno}, V8 ${Deno.version.
 for (const build of ["simd", "relaxed"]) {
   const kernels = load(build);
   if (!kernels) continue;
-  console.log(`\n${runtime}, ${build} build, 1 thread; ${N}x${K}\nformat    matvec GB/s   x ${MANY} tokens GFLOP/s${flags.includes("--large") ? `   ${LARGE[0]}x${LARGE[1]} GB/s` : ""}`);
+  console.log(
+    `\n${runtime}, ${build} build, 1 thread; ${N}x${K}\nformat    matvec GB/s   x ${MANY} tokens GFLOP/s${flags.includes("--large") ? `   ${LARGE[0]}x${LARGE[1]} GB/s` : ""}`,
+  );
   for (const name of names) {
     const [, block, bytes] = formats[name];
     fillWeights(kernels.memory, Math.min((N * K * bytes) / block, 32 * MB));

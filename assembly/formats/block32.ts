@@ -35,6 +35,20 @@ export function unpack32<F>(p: usize, q: usize, m: usize, d: usize, dm: usize, n
   store<f32>(dm, -f.min(p));
 }
 
+/** One block -> strip of codes. */
+// @ts-ignore: decorator
+@inline
+export function unpackCodes32<F>(p: usize, q: usize, scale: usize, m: usize, d: usize, dm: usize, n: u32): void {
+  const f = changetype<F>(0), four = opaque(i8x16.splat(15), n), a = opaque(f.tableA(), n), b = opaque(f.tableB(), n);
+  v128.store(q, f.low(p, four, a, b));
+  v128.store(q, f.high(p, four, a, b), 16);
+  store<u32>(scale, 0x00010001);
+  store<u32>(m, f.hasMin ? 0x00010001 : <u32><u16>(-f.zero) * 0x00010001);
+  const by = f.scale(p);
+  store<f32>(d, by);
+  store<f32>(dm, f.hasMin ? -f.min(p) : by);
+}
+
 /** out[rows] = w[rows, K] · x[K] */
 // @ts-ignore: decorator
 @inline

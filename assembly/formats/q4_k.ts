@@ -1,6 +1,6 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
 import { f16, fma4, hsum, mac, opaque, rdot16 } from "../simd";
-import { sixBitMins, sixBitScales } from "./six_bits";
+import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
 
 // f16 d, f16 dmin, 12 bytes of 6-bit scales and mins, 128 bytes: four chunks of 64 codes, low nibbles first. 144 bytes.
@@ -25,6 +25,23 @@ export function unpackQ4_K(p: usize, q: usize, m: usize, d: usize, dm: usize, n:
     put16(q + 64, v128.and(i16x8.shr_u(a, 4), four), high);
     put16(q + 96, v128.and(i16x8.shr_u(b, 4), four), high);
     scales >>= 16; q += 128;
+  }
+}
+
+/** One block -> strip of codes. */
+// @ts-ignore: decorator
+@inline
+export function unpackCodesQ4_K(p: usize, q: usize, scale: usize, m: usize, d: usize, dm: usize, n: u32): void {
+  const four = opaque(i8x16.splat(15), n);
+  putHeader(p, scale, m, d, dm);
+  p += 16;
+  for (const end = p + 128; p < end; p += 32) {
+    const a = v128.load(p), b = v128.load(p, 16);
+    v128.store(q, v128.and(a, four));
+    v128.store(q, v128.and(b, four), 16);
+    v128.store(q, v128.and(i16x8.shr_u(a, 4), four), 32);
+    v128.store(q, v128.and(i16x8.shr_u(b, 4), four), 48);
+    q += 64;
   }
 }
 

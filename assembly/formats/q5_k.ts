@@ -1,6 +1,6 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
 import { f16, fma4, hsum, mac, opaque, rdot16 } from "../simd";
-import { sixBitMins, sixBitScales } from "./six_bits";
+import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
 
 // f16 d, f16 dmin, 12 bytes of 6-bit scales and mins, 32 bytes of fifth bits (bit s of byte l: element 32 s + l), 128 bytes of nibbles
@@ -39,6 +39,26 @@ export function unpackQ5_K(p: usize, q: usize, m: usize, d: usize, dm: usize, n:
     bitsA = i16x8.shr_u(bitsA, 2);
     bitsB = i16x8.shr_u(bitsB, 2);
     scales >>= 16; q += 128;
+  }
+}
+
+/** One block -> strip of codes. */
+// @ts-ignore: decorator
+@inline
+export function unpackCodesQ5_K(p: usize, q: usize, scale: usize, m: usize, d: usize, dm: usize, n: u32): void {
+  const four = opaque(i8x16.splat(15), n), fifth = opaque(i8x16.splat(16), n);
+  let bitsA = v128.load(p, 16), bitsB = v128.load(p, 32);
+  putHeader(p, scale, m, d, dm);
+  p += 48;
+  for (const end = p + 128; p < end; p += 32) {
+    const a = v128.load(p), b = v128.load(p, 16);
+    v128.store(q, low5(a, bitsA, four, fifth));
+    v128.store(q, low5(b, bitsB, four, fifth), 16);
+    v128.store(q, high5(a, bitsA, four, fifth), 32);
+    v128.store(q, high5(b, bitsB, four, fifth), 48);
+    bitsA = i16x8.shr_u(bitsA, 2);
+    bitsB = i16x8.shr_u(bitsB, 2);
+    q += 64;
   }
 }
 

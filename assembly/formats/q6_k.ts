@@ -37,6 +37,31 @@ export function unpackQ6_K(p: usize, q: usize, m: usize, d: usize, dm: usize, n:
   }
 }
 
+/** One block -> strip of codes. */
+// @ts-ignore: decorator
+@inline
+export function unpackCodesQ6_K(p: usize, q: usize, scale: usize, m: usize, d: usize, dm: usize, n: u32): void {
+  const four = opaque(i8x16.splat(15), n), two = opaque(i8x16.splat(48), n);
+  const low = v128.load8x8_s(p, 192), top = v128.load8x8_s(p, 200), by = f16(p + 208);
+  store<f32>(d, by);
+  store<f32>(dm, by);
+  v128.store(scale, low);
+  v128.store(scale, top, 16);
+  v128.store(m, i16x8.neg(i16x8.shl(low, 5)));
+  v128.store(m, i16x8.neg(i16x8.shl(top, 5)), 16);
+  let high = p + 128;
+  for (const end = p + 128; p < end; p += 64) {
+    for (let half: usize = 0; half < 32; half += 16) {
+      const v = v128.load(p + half), u = v128.load(p + half, 32), h = v128.load(high + half), at = q + half;
+      v128.store(at, low6(v, i16x8.shl(h, 4), four, two));
+      v128.store(at, low6(u, i16x8.shl(h, 2), four, two), 32);
+      v128.store(at, high6(v, h, four, two), 64);
+      v128.store(at, high6(u, i16x8.shr_u(h, 2), four, two), 96);
+    }
+    q += 128; high += 32;
+  }
+}
+
 /** scale · Σ code · x over sixteen codes, as four i32. */
 // @ts-ignore: decorator
 @inline

@@ -29,3 +29,10 @@ export function put16(q: usize, codes: v128, scale: v128): void {
   v128.store(q, i16x8.mul(i16x8.extend_low_i8x16_s(codes), scale));
   v128.store(q, i16x8.mul(i16x8.extend_high_i8x16_s(codes), scale), 16);
 }
+
+// Relaxed build only, for formats whose codes fit relaxed dots (0..31; see table.codeSteps), a second form:
+//   w[i] = d[i / B] · scale[i / 16] · code[i] - dm[i / B] · m[i / 16]
+// An offset is a min here, m = -scale · zero, that counts with d instead of -dm. u8 code[1024] and i16 scale[64] take the place of q; m, d and dm stay where they are.
+// @ts-ignore: decorator
+@inline
+export const STRIP_SCALE: usize = 1024;

@@ -1,7 +1,7 @@
 // The one place where a format's id becomes code.
 
 import { Q8_256, Q8_32, activationRowBytes } from "../matmul/activation";
-import { matvec32, unpack32 } from "./block32";
+import { matvec32, unpack32, unpackCodes32 } from "./block32";
 import { BF16Element, F16Element, F32Element, matvecFloat, widen } from "./floats";
 import { BF16, F16, F32, IQ4_NL, IQ4_XS, MXFP4, Q2_K, Q3_K, Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K, Q6_K, Q8_0 } from "./ids";
 import { IQ4_NLBlock } from "./iq4_nl";
@@ -11,13 +11,13 @@ import { unpackQ2_K } from "./q2_k";
 import { unpackQ3_K } from "./q3_k";
 import { Q4_0Block } from "./q4_0";
 import { Q4_1Block } from "./q4_1";
-import { matvecQ4_K, unpackQ4_K } from "./q4_k";
+import { matvecQ4_K, unpackCodesQ4_K, unpackQ4_K } from "./q4_k";
 import { Q5_0Block } from "./q5_0";
 import { Q5_1Block } from "./q5_1";
-import { matvecQ5_K, unpackQ5_K } from "./q5_k";
-import { matvecQ6_K, unpackQ6_K } from "./q6_k";
+import { matvecQ5_K, unpackCodesQ5_K, unpackQ5_K } from "./q5_k";
+import { matvecQ6_K, unpackCodesQ6_K, unpackQ6_K } from "./q6_k";
 import { matvecQ8_0, unpackQ8_0 } from "./q8_0";
-import { STRIP, STRIP_BYTES, STRIP_D, STRIP_DM, STRIP_M } from "./strip";
+import { STRIP_D, STRIP_DM, STRIP_M, STRIP_SCALE } from "./strip";
 import { matvecStrips } from "./matvec_strips";
 
 /** Whether the format multiplies f32 activations; the others take quantised ones. */
@@ -86,6 +86,36 @@ export function unpackStrip(format: u32, p: usize, count: u32, strip: usize): vo
     case Q5_K: for (; q < end; q += 512, m += 32, d += 4, dm += 4, p += 176) unpackQ5_K(p, q, m, d, dm, count); break;
     case Q6_K: for (; q < end; q += 512, m += 32, d += 4, dm += 4, p += 210) unpackQ6_K(p, q, m, d, dm, count); break;
     case IQ4_XS: for (; q < end; q += 512, m += 32, d += 4, dm += 4, p += 136) unpackIQ4_XS(p, q, m, d, dm, count); break;
+  }
+}
+
+/**
+ * Steps of four codes whose relaxed dots (two products a lane) may add up in i16 before they are widened:
+ * 15 · 127 · 2 · 8, 31 · 127 · 2 · 4 and 63 · 127 · 2 · 2 all stay below 2^15. 0: no codes, strips are i16 (see strip.ts).
+ */
+export function codeSteps(format: u32): u32 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return 0;
+  switch (format) {
+    case Q4_0: case Q4_1: case Q4_K: return 8;
+    case Q5_0: case Q5_1: case MXFP4: case Q5_K: return 4;
+    case Q6_K: return 2;
+    default: return 0;
+  }
+}
+
+/** Up to 1024 weights of a format with codeSteps -> strip of codes. */
+export function unpackCodes(format: u32, p: usize, count: u32, strip: usize): void {
+  const end = strip + <usize>count;
+  let q = strip, s = strip + STRIP_SCALE, m = strip + STRIP_M, d = strip + STRIP_D, dm = strip + STRIP_DM;
+  switch (format) {
+    case Q4_0: for (; q < end; q += 32, s += 4, m += 4, d += 4, dm += 4, p += 18) unpackCodes32<Q4_0Block>(p, q, s, m, d, dm, count); break;
+    case Q4_1: for (; q < end; q += 32, s += 4, m += 4, d += 4, dm += 4, p += 20) unpackCodes32<Q4_1Block>(p, q, s, m, d, dm, count); break;
+    case Q5_0: for (; q < end; q += 32, s += 4, m += 4, d += 4, dm += 4, p += 22) unpackCodes32<Q5_0Block>(p, q, s, m, d, dm, count); break;
+    case Q5_1: for (; q < end; q += 32, s += 4, m += 4, d += 4, dm += 4, p += 24) unpackCodes32<Q5_1Block>(p, q, s, m, d, dm, count); break;
+    case MXFP4: for (; q < end; q += 32, s += 4, m += 4, d += 4, dm += 4, p += 17) unpackCodes32<MXFP4Block>(p, q, s, m, d, dm, count); break;
+    case Q4_K: for (; q < end; q += 256, s += 32, m += 32, d += 4, dm += 4, p += 144) unpackCodesQ4_K(p, q, s, m, d, dm, count); break;
+    case Q5_K: for (; q < end; q += 256, s += 32, m += 32, d += 4, dm += 4, p += 176) unpackCodesQ5_K(p, q, s, m, d, dm, count); break;
+    case Q6_K: for (; q < end; q += 256, s += 32, m += 32, d += 4, dm += 4, p += 210) unpackCodesQ6_K(p, q, s, m, d, dm, count); break;
   }
 }
 

@@ -1,17 +1,27 @@
 // out = x · wᵀ for some rows of w and a list of tokens: matvec for few tokens, panels and tiles for more. ops/matmul.ts gives all tokens,
 // ops/matmul_experts.ts an expert's.
 
-import { blockSize, hasMins, inputRowBytes, isFloat, matvec, rowBytes } from "../formats/table";
+import { blockSize, codeSteps, hasMins, inputRowBytes, isFloat, matvec, rowBytes } from "../formats/table";
+import { F32, Q4_0, Q4_K, Q6_K, Q8_0 } from "../formats/ids";
 import { STRIP, STRIP_BYTES } from "../formats/strip";
+import { groupSteps } from "./panel_codes";
 import { PANEL_ROWS, QUAD_TOKENS, packPanel, packQuad, panelBytes, quadBytes } from "./panel";
 import { ACC_BYTES, clearAcc, tileFloat, tileInt } from "./tile";
+import { tileCodes } from "./tile_codes";
 
-/** Fewest tokens for which packing a panel pays, measured. */
-const GEMM_TOKENS: u32 = 4;
+/**
+ * Fewest tokens for which packing panels pays, measured on x86 (2048x2048): packing costs about one quad of tokens, and a token's matvec
+ * between a third (relaxed Q4_K) and all of a quad (Q5_K without relaxed SIMD).
+ */
+function gemmTokens(format: u32): u32 {
+  if (isFloat(format)) return format == F32 ? 16 : 8;
+  if (format == Q8_0) return 6;
+  return ASC_FEATURE_RELAXED_SIMD && (format == Q4_K || format == Q6_K || format == Q4_0) ? 6 : 4;
+}
 
 /**
  * Panels held at once: a quad of tokens is woven once for all of them. 256 KiB leave room in an L2 cache of 512 KiB or more.
- * Scratch: strips (8 · 1024 f32 at most), acc, quad, panels; matmulScratchBytes in ts/backends/wasm/activation.ts adds them up.
+ * Scratch: strips (8 · 1024 f32 at most), acc and sums, quad, panels; matmulScratchBytes in ts/backends/wasm/activation.ts adds them up.
  */
 const PANELS_BYTES: usize = 256 << 10;
 const MOST_PANELS: u32 = 8;
@@ -19,7 +29,7 @@ const STRIPS_BYTES: usize = 32 << 10;
 
 /** One product: plain numbers, passed on as they are. `list` is 0 for tokens 0, 1, 2…, else u32 rows of out; row i reads x row i / share. */
 export function gemm(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
-  if (tokens < GEMM_TOKENS) few(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
+  if (tokens < gemmTokens(format)) few(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin, end);
   else many(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
 }
 
@@ -29,12 +39,13 @@ function outRow(list: usize, i: u32): u32 {
   return list == 0 ? i : load<u32>(list + (<usize>i << 2));
 }
 
-function few(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
+/** Tokens from .. to, each by itself. */
+function few(out: usize, x: usize, w: usize, list: usize, share: u32, from: u32, to: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
   const bytes = rowBytes(format, K), xBytes = inputRowBytes(format, K), last = min(end * PANEL_ROWS, N);
   // One token streams all its rows in one call; more take turns on eight rows, which stay in the L1 cache.
-  const run = tokens == 1 ? last : PANEL_ROWS;
+  const run = to - from == 1 ? last : PANEL_ROWS;
   for (let n = begin * PANEL_ROWS; n < last; n += run) {
-    for (let i: u32 = 0; i < tokens; i++) {
+    for (let i = from; i < to; i++) {
       const row = outRow(list, i);
       matvec(format, w + <usize>n * bytes, x + <usize>(row / share) * xBytes, out + (<usize>row * <usize>N + <usize>n << 2), min(run, last - n), K, scratch);
     }
@@ -42,24 +53,35 @@ function few(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u3
 }
 
 function many(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
-  const bytes = panelBytes(format, K), xBytes = inputRowBytes(format, K);
-  const acc = scratch + STRIPS_BYTES, quad = acc + ACC_BYTES, panels = quad + quadBytes(format, K);
+  const bytes = panelBytes(format, K), acc = scratch + STRIPS_BYTES, quad = acc + 2 * ACC_BYTES, panels = quad + quadBytes(format, K);
   const held = max(1, min(MOST_PANELS, <u32>(PANELS_BYTES / bytes)));
+  const alone: u32 = tokens % QUAD_TOKENS == 1 ? 1 : 0; // one token over: its matvec is cheaper than a quad that is three quarters empty
   for (let g = begin; g < end; g += held) {
     const groups = min(held, end - g);
     for (let i: u32 = 0; i < groups; i++) packPanel(format, w, (g + i) * PANEL_ROWS, N, K, panels + <usize>i * bytes, scratch);
-    for (let t: u32 = 0; t < tokens; t += QUAD_TOKENS) {
-      const last = tokens - 1; // a short quad repeats the last token
-      packQuad(format, x + <usize>(outRow(list, t) / share) * xBytes, x + <usize>(outRow(list, min(t + 1, last)) / share) * xBytes,
-        x + <usize>(outRow(list, min(t + 2, last)) / share) * xBytes, x + <usize>(outRow(list, min(t + 3, last)) / share) * xBytes, K, quad);
+    for (let t: u32 = 0; t < tokens - alone; t += QUAD_TOKENS) {
+      quadOf(x, list, share, t, tokens, K, format, quad);
       for (let i: u32 = 0; i < groups; i++) {
         tile(format, panels + <usize>i * bytes, bytes, quad, acc);
-        const n = (g + i) * PANEL_ROWS;
-        for (let j: u32 = 0; j < min(QUAD_TOKENS, tokens - t); j++) {
-          store8(out + (<usize>outRow(list, t + j) * <usize>N + <usize>n << 2), acc + (<usize>j << 5), N - n);
-        }
+        storeTile(out, list, t, tokens, (g + i) * PANEL_ROWS, N, acc);
       }
     }
+    if (alone) few(out, x, w, list, share, tokens - 1, tokens, N, K, format, scratch, g, g + groups);
+  }
+}
+
+/** Tokens t .. t + 3 -> quad; a short quad repeats the last token. */
+function quadOf(x: usize, list: usize, share: u32, t: u32, tokens: u32, K: u32, format: u32, quad: usize): void {
+  const bytes = inputRowBytes(format, K), last = tokens - 1;
+  const a = <usize>(outRow(list, t) / share), b = <usize>(outRow(list, min(t + 1, last)) / share);
+  const c = <usize>(outRow(list, min(t + 2, last)) / share), d = <usize>(outRow(list, min(t + 3, last)) / share);
+  packQuad(format, x + a * bytes, x + b * bytes, x + c * bytes, x + d * bytes, K, quad);
+}
+
+/** Rows n .. n + 7 of tokens t .. t + 3, as far as there are so many. */
+function storeTile(out: usize, list: usize, t: u32, tokens: u32, n: u32, N: u32, acc: usize): void {
+  for (const end = min(t + QUAD_TOKENS, tokens); t < end; t++, acc += 32) {
+    store8(out + (<usize>outRow(list, t) * <usize>N + <usize>n << 2), acc, N - n);
   }
 }
 
@@ -67,6 +89,8 @@ function tile(format: u32, panel: usize, bytes: usize, quad: usize, acc: usize):
   clearAcc(acc);
   if (isFloat(format)) {
     tileFloat(panel, panel + bytes, quad, acc);
+  } else if (codeSteps(format) != 0) {
+    tileCodes(panel, panel + bytes, quad, acc, acc + ACC_BYTES, blockSize(format), groupSteps(format), codeSteps(format), !hasMins(format));
   } else {
     const steps = blockSize(format) >> 1;
     tileInt(panel, panel + bytes, quad, acc, steps, hasMins(format) ? steps >> 4 : steps);

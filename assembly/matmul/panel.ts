@@ -5,11 +5,13 @@
 //   quad:  f32 scale[4], then s · i16[4][2]
 // Data: B / 2 steps of q, scale d. Mins: B / 32 steps of m against the sums of 16 activations, scale -dm: Σ m·sum16 is a dot product too,
 // so the tile needs no second code path.
-// Float formats: panel f32[K][8], quad f32[K][4].
+// Float formats: panel f32[K][8], quad f32[K][4]. Formats with codes, in the relaxed build: panel_codes.ts.
 
-import { blockBytes, blockSize, hasMins, isFloat, rowBytes, unpackStrip, widenFloats } from "../formats/table";
+import { blockBytes, blockSize, codeSteps, hasMins, isFloat, rowBytes, unpackStrip, widenFloats } from "../formats/table";
 import { STRIP, STRIP_BYTES, STRIP_D, STRIP_DM, STRIP_M } from "../formats/strip";
 import { qOffset, sum16Offset } from "./activation";
+import { codePanelBytes, packCodePanel, packCodeQuad } from "./panel_codes";
+import { weave, weave4, weaveSums } from "./weave";
 
 export const PANEL_ROWS: u32 = 8;
 export const QUAD_TOKENS: u32 = 4;
@@ -17,42 +19,19 @@ export const QUAD_TOKENS: u32 = 4;
 /** Bytes of a panel. */
 export function panelBytes(format: u32, K: u32): usize {
   if (isFloat(format)) return <usize>K << 5;
+  if (codeSteps(format) != 0) return codePanelBytes(format, K);
   const B = blockSize(format), steps = hasMins(format) ? (B >> 1) + (B >> 5) : B >> 1;
   return <usize>(K / B) * (<usize>(hasMins(format) ? 64 : 32) + (<usize>steps << 5));
 }
 
-/** Bytes of a quad: half of a panel. */
+/** Bytes of a quad, at most: half of a panel. */
 export function quadBytes(format: u32, K: u32): usize {
   return panelBytes(format, K) >> 1;
 }
 
-/** Four rows of four 32-bit cells -> four columns: the cells at a, b, c, d become four stores `step` apart. */
-// @ts-ignore: decorator
-@inline
-function weave4(a: v128, b: v128, c: v128, d: v128, to: usize, step: usize): void {
-  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  v128.store(to, v128.shuffle<i64>(ab, cd, 0, 2));
-  v128.store(to + step, v128.shuffle<i64>(ab, cd, 1, 3));
-  const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  v128.store(to + 2 * step, v128.shuffle<i64>(ef, gh, 0, 2));
-  v128.store(to + 3 * step, v128.shuffle<i64>(ef, gh, 1, 3));
-}
-
-/** `cells` 32-bit cells of four rows (`stride` apart) woven: cell k of row r to `to` + k · step + 4 r. */
-function weave(from: usize, stride: usize, cells: u32, to: usize, step: usize): void {
-  let a = from, b = a + stride, c = b + stride, d = c + stride;
-  for (const end = a + (<usize>(cells & ~3) << 2); a < end; a += 16, b += 16, c += 16, d += 16) {
-    weave4(v128.load(a), v128.load(b), v128.load(c), v128.load(d), to, step);
-    to += step << 2;
-  }
-  for (const end = a + (<usize>(cells & 3) << 2); a < end; a += 4, b += 4, c += 4, d += 4) {
-    v128.store(to, i32x4(load<i32>(a), load<i32>(b), load<i32>(c), load<i32>(d)));
-    to += step;
-  }
-}
-
 /** Eight rows of w, from row `first`, -> panel. Rows at and beyond N repeat the last one; their results are not stored. */
 export function packPanel(format: u32, w: usize, first: u32, N: u32, K: u32, panel: usize, strips: usize): void {
+  if (codeSteps(format) != 0) return packCodePanel(format, w, first, N, K, panel, strips);
   const bytes = rowBytes(format, K), B = blockSize(format), floats = isFloat(format);
   for (let k: u32 = 0; k < K; k += STRIP) {
     const count = min(STRIP, K - k), skip = <usize>(k / B) * <usize>blockBytes(format);
@@ -103,6 +82,7 @@ export function packQuad(format: u32, a: usize, b: usize, c: usize, d: usize, K:
     }
     return;
   }
+  if (codeSteps(format) != 0) return packCodeQuad(a, b, c, d, K, blockSize(format), quad);
   const B = blockSize(format), mins = hasMins(format), sums = sum16Offset(K, B), q = qOffset(K, B);
   for (let k: u32 = 0; k < K; k += B) {
     const at = <usize>(k / B) << 2;
@@ -112,10 +92,7 @@ export function packQuad(format: u32, a: usize, b: usize, c: usize, d: usize, K:
     if (!mins) continue;
     v128.store(quad, scales);
     quad += 16;
-    for (let s: u32 = 0; s < B >> 5; s++, quad += 16) {
-      const i = sums + <usize>(k >> 3) + (<usize>s << 2);
-      v128.store(quad, i32x4(load<i32>(a + i), load<i32>(b + i), load<i32>(c + i), load<i32>(d + i)));
-    }
+    quad = weaveSums(a, b, c, d, sums + <usize>(k >> 3), B, quad);
   }
 }
 

@@ -9,7 +9,7 @@ export const ACC_BYTES: usize = 128;
 
 // @ts-ignore: decorator
 @inline
-function flush(acc: usize, sums: v128, scale: v128): void {
+export function flush(acc: usize, sums: v128, scale: v128): void {
   v128.store(acc, fma4(f32x4.convert_i32x4_s(sums), scale, v128.load(acc)));
 }
 

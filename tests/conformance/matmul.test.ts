@@ -1,3 +1,5 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { type Format, formatByName, formats, rowBytes } from "../../ts/graph/formats.ts";
 import { builds } from "./kernels.ts";
@@ -110,4 +112,11 @@ describe.each(builds())("matmul, %s build", (build) => {
       expect(rig.worst(out, want), `T ${T} B ${B}`).toBeLessThan(1e-5);
     }
   });
+});
+
+test("the relaxed build, in Deno", () => {
+  if (builds().includes("relaxed")) return; // tested above
+  const file = fileURLToPath(new URL("./relaxed-deno.ts", import.meta.url));
+  const { stdout, stderr } = spawnSync("npx", ["deno", "run", "-A", file], { encoding: "utf8" });
+  expect(stdout.trim(), stderr).toBe("ok");
 });

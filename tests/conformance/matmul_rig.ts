@@ -81,7 +81,18 @@ export class MatmulRig {
     return { out: this.kernels.f32(out, T * N).slice(), intact: at.intact() && this.kernels.guarded(out, outBytes) };
   }
 
-  experts(format: Format, x: Float32Array, w: Uint8Array, ids: Int32Array, T: number, U: number, B: number, X: number, N: number, K: number): Result {
+  experts(
+    format: Format,
+    x: Float32Array,
+    w: Uint8Array,
+    ids: Int32Array,
+    T: number,
+    U: number,
+    B: number,
+    X: number,
+    N: number,
+    K: number,
+  ): Result {
     const { run } = this.#fresh();
     const outBytes = 4 * T * U * N;
     const planBytes = expertPlanBytes(T, U, X);

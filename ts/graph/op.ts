@@ -63,7 +63,7 @@ export function op<const I extends Record<string, Sig>, const O extends Record<s
   const apply = (inputs: Readonly<Record<string, Tensor>>, params: Readonly<Record<string, number>> = {}, label?: string) => {
     const letters = infer(declaration, inputs, params);
     const graph = Object.values(inputs)[0]!.graph;
-    const outputs = makeOutputs(declaration, letters, label ?? name, graph);
+    const outputs = makeOutputs(declaration, inputs, letters, label ?? name, graph);
     graph.append({ name: label ?? name, op: declaration, inputs, outputs, params, letters });
     const names = Object.keys(outputs);
     return names.length === 1 && names[0] === "out" ? outputs.out : outputs;
@@ -101,10 +101,18 @@ function toScalars(letters: Node["letters"], dims: Dims): Record<string, number>
   return scalars;
 }
 
-function makeOutputs(declaration: OpDeclaration, letters: Node["letters"], label: string, graph: GraphLike): Record<string, Tensor> {
+function makeOutputs(
+  declaration: OpDeclaration,
+  inputs: Node["inputs"],
+  letters: Node["letters"],
+  label: string,
+  graph: GraphLike,
+): Record<string, Tensor> {
   const entries = Object.entries(declaration.outputs).map(([argument, text]) => {
     const signature = parseSignature(text);
-    const shape = signature.axes.flatMap(({ letter }): readonly Dim[] => letters.get(letter) ?? [Number(letter)]);
+    const axes = signature.axes.map(({ letter }) => letter);
+    const alike = axes[0]?.startsWith("=") ? inputs[axes[0].slice(1)] : undefined;
+    const shape = alike?.shape ?? axes.flatMap((letter): readonly Dim[] => letters.get(letter) ?? [Number(letter)]);
     const name = argument === "out" ? label : `${label}.${argument}`;
     const tensor = { name, kind: "value" as const, type: signature.type === "i32" ? ("I32" as const) : ("F32" as const), shape, graph };
     return [argument, ownStorage(tensor)];

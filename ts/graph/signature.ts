@@ -7,7 +7,8 @@ import { showShape } from "./tensor.ts";
  *
  * types  f32 · i32 · weight (any format, F32 values included) · cache (F32, F16 or Q8_0)
  * axes   `D` binds the letter D to that extent, and demands it wherever D stands again; `3` demands 3;
- *        `T...` (first only) binds T to the product of all leading axes; `N?` may be missing, and is 1 then.
+ *        `T...` (first only) binds T to the product of all leading axes; `N?` may be missing, and is 1 then;
+ *        an output may be `[=x]`, of the shape of input x.
  */
 export interface Signature {
   readonly text: string;

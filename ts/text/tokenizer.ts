@@ -13,8 +13,8 @@ export interface EncodeOptions {
    */
   parseSpecial?: boolean;
   /**
-   * Compose the text first (Unicode NFC), as the Hugging Face tokenizers of this family do and llama.cpp does not. Default false: then
-   * decoding gives the text back exactly.
+   * Compose the text first (Unicode NFC), as the tokenizers that these models were trained with do (llama.cpp does not). Default true.
+   * False keeps decomposed characters, so that decoding gives every text back exactly.
    */
   compose?: boolean;
 }
@@ -40,7 +40,7 @@ const CACHE_LENGTH = 12;
 
 /**
  * Byte-level BPE over the vocabulary of a GGUF (`tokenizer.ggml.*`), for the pre-tokenizers "qwen2" and "qwen35". Text and tokens correspond
- * byte by byte: `decode(encode(text))` is `text`, lone surrogates excepted (U+FFFD).
+ * byte by byte: `decode(encode(text, { compose: false }))` is `text`, lone surrogates excepted (U+FFFD).
  *
  * The merging and the translation of the split pattern are those of @huggingface/tokenizers; its tokenizer.json pipeline is not used: it
  * writes every piece through the byte alphabet again each time, which takes most of its run time.
@@ -77,7 +77,7 @@ export class Tokenizer {
 
   /** The tokens of a text. @throws UnsupportedModelError where the vocabulary lacks the token of a byte in it. */
   encode(text: string, options: EncodeOptions = {}): number[] {
-    const { addSpecial = true, parseSpecial = true, compose = false } = options;
+    const { addSpecial = true, parseSpecial = true, compose = true } = options;
     const { bos, eos, addBos, addEos, ids } = this.#vocabulary;
     const source = compose ? text.normalize("NFC") : text;
     const out: number[] = [];

@@ -99,23 +99,15 @@ function indexTokens(tokens: readonly string[]): Map<string, number> {
   return ids;
 }
 
+/** Merges of known tokens into a known token. Others, which cut-down vocabularies keep, can never lead to a token and are left out. */
 function readMerges(lines: readonly string[], ids: ReadonlyMap<string, number>): [string, string][] {
-  return lines.map((line, rank) => {
+  const merges = lines.map((line, rank): [string, string] => {
     const space = line.indexOf(" ", 1);
-    const left = line.slice(0, space);
     const right = line.slice(space + 1);
     if (space < 0 || right === "") throw damaged("merges", "two tokens with one space between", `${show(line)} as merge ${rank}`);
-    for (const text of [left, right, left + right]) {
-      if (!ids.has(text)) {
-        throw damaged(
-          "merges",
-          "merges of known tokens into a known token",
-          `merge ${rank} ${show(line)}, where ${show(text)} is no token`,
-        );
-      }
-    }
-    return [left, right];
+    return [line.slice(0, space), right];
   });
+  return merges.filter(([left, right]) => ids.has(left) && ids.has(right) && ids.has(left + right));
 }
 
 function stringArray(metadata: TokenizerMetadata, name: string): readonly string[] {

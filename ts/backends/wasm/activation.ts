@@ -46,7 +46,7 @@ export const expertUnits = matmulUnits;
 
 /** Strips that eight rows are unpacked to before they are woven: 8 · 1024 f32. */
 const stripsBytes = 8 * 1024 * 4;
-const accBytes = 128;
+const accBytes = 2 * 128; // of floats and of integers
 const panelsBytes = 256 * 1024;
 
 /** Scratch of one thread for matmul, matmul_experts and get_rows over rows of K elements, whatever the format. */

@@ -1,13 +1,13 @@
 import { type Op, op } from "../op.ts";
 import type { Scalars } from "../tensor.ts";
 
-type Binary = Op<{ readonly x: "f32[N0?, N1?, N2?, N3]"; readonly y: "f32[M0?, M1?, M2?, M3]" }, { readonly out: "f32[N0, N1, N2, N3]" }, never>;
+type Binary = Op<{ readonly x: "f32[N0?, N1?, N2?, N3]"; readonly y: "f32[M0?, M1?, M2?, M3]" }, { readonly out: "f32[=x]" }, never>;
 
 /** An elementwise op of two arrays; y repeats over any axis where its extent divides x's, and nothing is ever materialised for it. */
 function binary(name: string, combine: (x: number, y: number) => number): Binary {
   return op(name, {
     inputs: { x: "f32[N0?, N1?, N2?, N3]", y: "f32[M0?, M1?, M2?, M3]" },
-    outputs: { out: "f32[N0, N1, N2, N3]" },
+    outputs: { out: "f32[=x]" },
     check: (s) => [0, 1, 2, 3].map((i) => mustDivide(s, i)).find(Boolean),
     reference({ out, x, y }, s) {
       let i = 0;

@@ -1,0 +1,34 @@
+/**
+ * The relaxed build against the f64 product, for runtimes that run it when the test runner's own cannot: `deno run -A` this file.
+ * Prints one line per failure and "ok" at the end.
+ */
+
+import { formats } from "../../ts/graph/formats.ts";
+import { builds } from "./kernels.ts";
+import { blockOf, MatmulRig } from "./matmul_rig.ts";
+import { normals, random } from "./weights.ts";
+
+if (!builds().includes("relaxed")) {
+  console.log("no relaxed build, or no relaxed SIMD here");
+} else {
+  const relaxed = new MatmulRig("relaxed");
+  const simd = new MatmulRig("simd");
+  let failures = 0;
+  for (const { name } of formats) {
+    const next = random(11);
+    for (const T of [1, 3, 4, 5, 9, 16, 33]) {
+      for (const blocks of [1, 2, 5]) {
+        const [N, K] = [19, blocks * blockOf(name)];
+        const w = relaxed.weights(name, N, K, next);
+        const whole = relaxed.wholeNumbers(T, K, next);
+        const exact = relaxed.worst(relaxed.matmul(name, whole, w, T, N, K).out, relaxed.product(name, whole, w, T, N, K));
+        const x = normals(T * K, next);
+        const builds = relaxed.worst(relaxed.matmul(name, x, w, T, N, K).out, simd.matmul(name, x, w, T, N, K).out);
+        if (exact < 1e-5 && builds < 1.5e-6) continue;
+        failures++;
+        console.log(`${name} T ${T} K ${K}: ${exact} from the f64 product, ${builds} between the builds`);
+      }
+    }
+  }
+  if (failures === 0) console.log("ok");
+}

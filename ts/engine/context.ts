@@ -1,0 +1,247 @@
+import type { Backend } from "../backends/backend.ts";
+import { BackendError, DisposedError, InvalidArgumentError, TandemError, UnsupportedModelError } from "../errors.ts";
+import type { Format } from "../graph/formats.ts";
+import type { Dims } from "../graph/tensor.ts";
+import { SequenceMemory } from "../memory/memory.ts";
+import type { ContextShape, ModelGraph } from "../models/architecture.ts";
+import type { Config } from "../models/config.ts";
+import { type ContextBytes, contextBytes, Executor } from "./executor.ts";
+import { nextTask } from "./next-task.ts";
+import { rotations } from "./rotation.ts";
+import { cutUbatches, type DecodeRequest, type Ubatch } from "./ubatch.ts";
+import type { WeightBuffers } from "./upload.ts";
+
+export type CacheType = "f32" | "f16" | "q8_0";
+
+export interface ContextOptions {
+  /** Tokens that a sequence can hold (llama.cpp -c). Default: the model's trained length, at most 4096. */
+  readonly contextLength?: number;
+  /** Sequences kept at once (llama.cpp -np). Default 1. Each has a KV cache of contextLength cells and its own R and S. */
+  readonly sequences?: number;
+  /** Tokens of one decode after which an abort is looked for at the latest (-b). Default 2048. */
+  readonly batch?: number;
+  /** Tokens that run at once (-ub). Default 512. More is faster to a point, and takes more memory. */
+  readonly ubatch?: number;
+  /** Element type of the keys (-ctk) and values (-ctv) in the KV cache. Default f16. */
+  readonly cacheTypeK?: CacheType;
+  readonly cacheTypeV?: CacheType;
+  /** Recurrent checkpoints kept a sequence (--ctx-checkpoints). Default 32. Each is as large as R and S of one sequence. */
+  readonly checkpoints?: number;
+  /** Keep the residual stream after each layer readable: `readResidual`. Costs memory; for tests and probes. */
+  readonly keepResiduals?: boolean;
+}
+
+/** Options with every default filled in. */
+export interface ResolvedContext {
+  readonly shape: ContextShape;
+  readonly batch: number;
+  readonly checkpoints: number;
+  readonly keepResiduals: boolean;
+}
+
+/** Logits of one run take at most this: 512 rows of the 248,320-word vocabulary would be 485 MiB. */
+const MAX_LOGITS_BYTES = 64 * 2 ** 20;
+/** What a new context holds when nobody says: as much as a chat needs, not the 262,144 cells that the model could. */
+const DEFAULT_CONTEXT = 4096;
+
+/** Checks options against a model and fills in defaults. Throws InvalidArgumentError. */
+export function resolveContext(config: Config, options: ContextOptions = {}): ResolvedContext {
+  const whole = (name: keyof ContextOptions, value: number, least: number, most: number) => {
+    if (!Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`${name} must be a whole number from ${least} to ${most}, got ${value}`);
+    }
+    return value;
+  };
+  const contextLength = whole("contextLength", options.contextLength ?? Math.min(config.trainedContext, DEFAULT_CONTEXT), 1, 2 ** 24);
+  const sequences = whole("sequences", options.sequences ?? 1, 1, 4096);
+  const batch = whole("batch", options.batch ?? 2048, 1, 2 ** 20);
+  const ubatch = Math.min(whole("ubatch", options.ubatch ?? 512, 1, 2 ** 16), batch, contextLength * sequences);
+  const outputs = Math.max(Math.min(ubatch, sequences), Math.min(ubatch, Math.floor(MAX_LOGITS_BYTES / (4 * config.V))));
+  const cacheType = (name: "cacheTypeK" | "cacheTypeV"): Format => {
+    const type = options[name] ?? "f16";
+    if (type !== "f32" && type !== "f16" && type !== "q8_0") throw new InvalidArgumentError(`${name} must be f32, f16 or q8_0, got ${type}`);
+    if (type === "q8_0" && config.D % 32 !== 0) {
+      throw new UnsupportedModelError(`${name} q8_0 needs a head size that 32 divides, this model's is ${config.D}: use f16`);
+    }
+    return type.toUpperCase() as Format;
+  };
+  const shape: ContextShape = {
+    ...{ contextLength, sequences, cacheTypeK: cacheType("cacheTypeK"), cacheTypeV: cacheType("cacheTypeV") },
+    max: { T: ubatch, O: outputs },
+  };
+  const checkpoints = whole("checkpoints", options.checkpoints ?? 32, 0, 2 ** 16);
+  return { shape, batch, checkpoints, keepResiduals: options.keepResiduals ?? false };
+}
+
+/** The state of one or more sequences, and the memory to run a model over them. Made by `model.createContext`. */
+export class Context {
+  /** Of the memory that this context took, by use. */
+  readonly bytes: ContextBytes;
+  readonly shape: ContextShape;
+  /** Nodes of the graph and runs in a row on one backend, as the field prints them. */
+  readonly graphInfo: { readonly nodes: number; readonly splits: number };
+  readonly #config: Config;
+  readonly #executor: Executor;
+  readonly #memory: SequenceMemory;
+  readonly #resolved: ResolvedContext;
+  readonly #onDispose: () => void;
+  #lastRun: Dims = { T: 0, O: 0 };
+  #queue: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  private constructor(config: Config, resolved: ResolvedContext, executor: Executor, fingerprint: string, onDispose: () => void) {
+    this.#config = config;
+    this.#resolved = resolved;
+    this.#executor = executor;
+    this.#onDispose = onDispose;
+    this.shape = resolved.shape;
+    this.bytes = contextBytes(executor.model, resolved.shape.max);
+    this.graphInfo = { nodes: executor.model.graph.nodes.length, splits: 1 };
+    const { contextLength, sequences } = resolved.shape;
+    const access = {
+      write: (...[tensor, data, offset]: Parameters<Executor["write"]>) => executor.write(tensor, data, offset),
+      read: (...args: Parameters<Executor["read"]>) => executor.read(...args),
+    };
+    this.#memory = new SequenceMemory(executor.model.layers, access, { contextLength, sequences, checkpoints: resolved.checkpoints, fingerprint });
+  }
+
+  /** @internal Called by Model.createContext. */
+  static async create(
+    parts: { config: Config; graph: ModelGraph; backend: Backend; weights: WeightBuffers; fingerprint: string },
+    resolved: ResolvedContext,
+    onDispose: () => void,
+  ): Promise<Context> {
+    if (resolved.keepResiduals) for (const residual of parts.graph.residuals) parts.graph.graph.output(residual);
+    const executor = await Executor.create(parts.graph, resolved.shape.max, parts.backend, parts.weights);
+    return new Context(parts.config, resolved, executor, parts.fingerprint, onDispose);
+  }
+
+  /**
+   * Decodes tokens of one or more sequences, in ubatches, and returns the logits that were asked for: f32[V] a row, in the order of the
+   * requests. Calls run one after the other. An abort stops between ubatches; what was decoded until then stays, `length` tells.
+   *
+   * Throws ContextOverflowError before anything is decoded when a sequence has no room, InvalidArgumentError for a token or sequence
+   * that does not exist, the signal's reason.
+   */
+  decode(requests: DecodeRequest | readonly DecodeRequest[], options: { readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
+    return this.#inTurn(() => this.#decode("tokens" in requests ? [requests] : requests, options.signal));
+  }
+
+  /** Tokens that a sequence holds. */
+  length(sequence = 0): number {
+    return this.#memory.length(sequence);
+  }
+
+  /** Remembers the recurrent state of a sequence where it stands now, so that `rewind` can come back here exactly. */
+  checkpoint(sequence = 0): Promise<void> {
+    return this.#inTurn(() => this.#memory.checkpoint(sequence));
+  }
+
+  /** Lengths to which `rewind` can go back exactly. */
+  checkpoints(sequence = 0): readonly number[] {
+    return this.#memory.checkpoints(sequence);
+  }
+
+  /** Cuts a sequence back to `length` tokens, or to the newest checkpoint below. Returns the length really restored: decode the rest again. */
+  rewind(length: number, sequence = 0): Promise<number> {
+    return this.#inTurn(async () => this.#memory.rewind(sequence, length));
+  }
+
+  /** Forgets a sequence. */
+  clear(sequence = 0): Promise<void> {
+    return this.#inTurn(async () => this.#memory.clear(sequence));
+  }
+
+  /** A sequence as bytes. */
+  save(sequence = 0): Promise<Uint8Array> {
+    return this.#inTurn(() => this.#memory.save(sequence));
+  }
+
+  /** Replaces a sequence by saved bytes. Throws SessionError for bytes that are damaged or of another model. */
+  load(bytes: Uint8Array, sequence = 0): Promise<void> {
+    return this.#inTurn(async () => this.#memory.load(sequence, bytes));
+  }
+
+  /** The residual stream of the last ubatch: f32[T, E], 0 the embedding, i after layer i - 1. Needs keepResiduals. */
+  readResidual(index: number): Promise<Float32Array> {
+    return this.#inTurn(async () => {
+      const tensor = this.#executor.model.residuals[index];
+      if (!tensor || !this.#resolved.keepResiduals) {
+        throw new InvalidArgumentError(`readResidual: needs keepResiduals and an index from 0 to ${this.#config.L}, got ${index}`);
+      }
+      return floats(await this.#executor.read(tensor, 0, 4 * this.#lastRun.T * this.#config.E));
+    });
+  }
+
+  /** After the final norm, of the rows whose logits were wanted in the last ubatch: f32[O, E]. */
+  readHidden(): Promise<Float32Array> {
+    return this.#inTurn(async () => floats(await this.#executor.read(this.#executor.model.hidden, 0, 4 * this.#lastRun.O * this.#config.E)));
+  }
+
+  /** Frees the memory. Further calls throw DisposedError; twice is fine. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#executor.dispose();
+    this.#onDispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** Runs one call after the other, whatever became of the one before. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(() => {
+      if (this.#disposed) throw new DisposedError("this context was disposed: create another with model.createContext()");
+      return work();
+    });
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #decode(requests: readonly DecodeRequest[], signal: AbortSignal | undefined): Promise<Float32Array[]> {
+    signal?.throwIfAborted();
+    const ubatches = cutUbatches(requests, this.#config.V, this.shape.max);
+    for (const { sequence = 0, tokens } of requests) this.#memory.reserve(sequence, tokens.length);
+    const before = new Map(requests.map(({ sequence = 0 }) => [sequence, this.#memory.length(sequence)]));
+    const rows: Float32Array[] = [];
+    for (const [i, ubatch] of ubatches.entries()) {
+      if (i > 0) {
+        await nextTask();
+        signal?.throwIfAborted();
+        if (this.#disposed) throw new DisposedError("this context was disposed while it decoded");
+      }
+      this.#run(ubatch, before);
+      for (const { sequence, count } of ubatch.segments) this.#memory.commit(sequence, count);
+      if (ubatch.outputs.length > 0) rows.push(...(await this.#readLogits(ubatch.outputs.length)));
+    }
+    return rows;
+  }
+
+  #run(ubatch: Ubatch, before: ReadonlyMap<number, number>): void {
+    const { inputs } = this.#executor.model;
+    const positions = ubatch.offsets.map((offset, t) => before.get(ubatch.sequences[t]!)! + offset);
+    this.#executor.write(inputs.tokens, Int32Array.from(ubatch.tokens));
+    this.#executor.write(inputs.rows, Int32Array.from(ubatch.sequences));
+    this.#executor.write(inputs.positions, Int32Array.from(positions));
+    this.#executor.write(inputs.rotation, rotations(this.#config.rope, positions));
+    this.#executor.write(inputs.outputs, Int32Array.from(ubatch.outputs));
+    this.#lastRun = { T: ubatch.tokens.length, O: ubatch.outputs.length };
+    try {
+      this.#executor.run(this.#lastRun);
+    } catch (cause) {
+      if (cause instanceof TandemError) throw cause; // thrown before anything ran: the state is whole
+      for (const { sequence } of ubatch.segments) this.#memory.recover(sequence);
+      throw new BackendError(`decode failed, its sequences went back to their newest checkpoints: ${(cause as Error).message}`, { cause });
+    }
+  }
+
+  async #readLogits(count: number): Promise<Float32Array[]> {
+    const V = this.#config.V;
+    const all = floats(await this.#executor.read(this.#executor.model.logits, 0, 4 * count * V)); // [O, V]
+    return Array.from({ length: count }, (_, o) => all.subarray(o * V, (o + 1) * V));
+  }
+}
+
+const floats = (bytes: Uint8Array) => new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
