@@ -89,6 +89,13 @@ export class BackendError extends TandemError {
   }
 }
 
+/** The GPU went away (driver reset, unplugged, destroyed): what lay on it is gone. Load the model again, on the CPU if it happens twice. */
+export class DeviceLostError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("device_lost", message, options);
+  }
+}
+
 /** The object was used after dispose(). */
 export class DisposedError extends TandemError {
   constructor(message: string, options?: ErrorOptions) {

@@ -1,4 +1,4 @@
-import { f16 } from "../simd";
+import { f16Likely } from "../simd";
 import { highNibbles, lowNibbles } from "./block32";
 import { iq4Levels } from "./levels";
 
@@ -13,6 +13,6 @@ export class IQ4_NLBlock {
   @inline tableB(): v128 { return i8x16.splat(0); }
   @inline low(p: usize, four: v128, a: v128, b: v128): v128 { return i8x16.swizzle(a, lowNibbles(v128.load(p, 2), four)); }
   @inline high(p: usize, four: v128, a: v128, b: v128): v128 { return i8x16.swizzle(a, highNibbles(v128.load(p, 2), four)); }
-  @inline scale(p: usize): f32 { return f16(p); }
+  @inline scale(p: usize): f32 { return f16Likely(p); }
   @inline min(p: usize): f32 { return 0; }
 }

@@ -1,4 +1,4 @@
-import { f16 } from "../simd";
+import { f16Likely } from "../simd";
 import { highNibbles, lowNibbles } from "./block32";
 
 /** f16 d, 16 bytes of nibbles: w = d · (code - 8) */
@@ -12,6 +12,6 @@ export class Q4_0Block {
   @inline tableB(): v128 { return i8x16.splat(0); }
   @inline low(p: usize, four: v128, a: v128, b: v128): v128 { return lowNibbles(v128.load(p, 2), four); }
   @inline high(p: usize, four: v128, a: v128, b: v128): v128 { return highNibbles(v128.load(p, 2), four); }
-  @inline scale(p: usize): f32 { return f16(p); }
+  @inline scale(p: usize): f32 { return f16Likely(p); }
   @inline min(p: usize): f32 { return 0; }
 }

@@ -1,4 +1,4 @@
-import { f16 } from "../simd";
+import { f16Likely } from "../simd";
 import { highNibbles, lowNibbles } from "./block32";
 import { fifthBitBytes, fifthBitMasks, fifthBits } from "./fifth_bit";
 
@@ -13,6 +13,6 @@ export class Q5_1Block {
   @inline tableB(): v128 { return fifthBitMasks(); }
   @inline low(p: usize, four: v128, a: v128, b: v128): v128 { return v128.or(lowNibbles(v128.load(p, 8), four), fifthBits(p + 4, a, b)); }
   @inline high(p: usize, four: v128, a: v128, b: v128): v128 { return v128.or(highNibbles(v128.load(p, 8), four), fifthBits(p + 6, a, b)); }
-  @inline scale(p: usize): f32 { return f16(p); }
-  @inline min(p: usize): f32 { return f16(p + 2); }
+  @inline scale(p: usize): f32 { return f16Likely(p); }
+  @inline min(p: usize): f32 { return f16Likely(p + 2); }
 }

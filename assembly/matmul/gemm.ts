@@ -29,6 +29,7 @@ const STRIPS_BYTES: usize = 32 << 10;
 
 /** One product: plain numbers, passed on as they are. `list` is 0 for tokens 0, 1, 2…, else u32 rows of out; row i reads x row i / share. */
 export function gemm(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
+  end = min(end, (N + PANEL_ROWS - 1) / PANEL_ROWS); // whatever the caller counts as units, no row beyond N is written
   if (tokens < gemmTokens(format)) few(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin, end);
   else many(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
 }

@@ -18,6 +18,11 @@ export interface Split {
   readonly locations: ReadonlyMap<Tensor, Location>;
   /** No run has larger extents. */
   readonly max: Dims;
+  /**
+   * Values (by their storage) that somebody outside the split reads: the graph's outputs, and what crosses to another split.
+   * All others a backend may put elsewhere, or never write at all where it fuses nodes. Without this set it must keep every value.
+   */
+  readonly keep?: ReadonlySet<Tensor>;
 }
 
 /** A split made ready to run, over and over. */

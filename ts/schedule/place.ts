@@ -8,8 +8,8 @@ export interface Placement {
   readonly totalBytes: number;
 }
 
-/** A SIMD vector is 16 bytes; 64 keeps the threads of two values off one cache line. */
-const ALIGNMENT = 64;
+/** WebGPU binds storage at multiples of 256 bytes by default; it also keeps the CPU's threads off one cache line (64). */
+const ALIGNMENT = 256;
 
 interface Life {
   readonly tensor: Tensor;

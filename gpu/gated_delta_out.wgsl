@@ -1,0 +1,3 @@
+fn emit(i: u32, v: f32, mine: bool, lid: u32) {
+  if (mine) { out[i] = v; }
+}

@@ -1,0 +1,2 @@
+/// Keys that come normalised and rotated.
+fn transform(t: u32, squares: f32, lid: u32) {}

@@ -1,0 +1,17 @@
+// `row` <- rope(rms_norm(row) · norm(i)): the per-head norm of queries and keys and their rotation, without a trip to memory.
+
+/// All invocations must call it. `squares`: this invocation's share of Σ row².
+fn norm_rope(t: u32, squares: f32, lid: u32) {
+  let scale = inverseSqrt(workgroup_sum(squares, lid) / f32(D) + EPS);
+  for (var i = lid; i < D; i += WG) { row[i] *= scale * norm[i]; }
+  workgroupBarrier();
+  for (var p = lid; p < P; p += WG) { // a pair an invocation: nobody else touches it
+    let cosine = rotation[t * 2 * P + p];
+    let sine = rotation[t * 2 * P + P + p];
+    let a = row[p];
+    let b = row[P + p];
+    row[p] = a * cosine - b * sine;
+    row[P + p] = a * sine + b * cosine;
+  }
+  workgroupBarrier();
+}

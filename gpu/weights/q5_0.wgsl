@@ -1,0 +1,12 @@
+// Q5_0 as in GGUF: blocks of 32 weights in 22 bytes: f16 d, 32 fifth bits, 16 bytes of nibbles.
+const BLOCK_BYTES: u32 = 22u;
+
+// Code i of a unit.
+fn raw_code(unit: u32, i: u32) -> u32 {
+  return raw_nibble(unit * BLOCK_BYTES + 6u, i) | (raw_bit(unit * BLOCK_BYTES + 2u, i) << 4u);
+}
+
+// Word w of the packed scales.
+fn raw_scales(w: u32) -> u32 {
+  return raw_half(2u * w * BLOCK_BYTES) | (raw_half((2u * w + 1u) * BLOCK_BYTES) << 16u);
+}

@@ -1,0 +1,59 @@
+import { Command } from "commander";
+import { describe, expect, it } from "vitest";
+import { UsageError } from "../../ts/cli/errors.ts";
+import {
+  addContextOptions,
+  addModelOptions,
+  addSamplerOptions,
+  type ContextFlags,
+  contextOptions,
+  type SamplerFlags,
+  samplerOptions,
+} from "../../ts/cli/options.ts";
+
+function parse(...args: string[]) {
+  const command = new Command().exitOverride().configureOutput({ outputError: () => undefined });
+  addSamplerOptions(addContextOptions(addModelOptions(command), "4096"));
+  return command.parse(args, { from: "user" }).opts<ContextFlags & SamplerFlags>();
+}
+
+describe("flags", () => {
+  it("become the engine's context options", () => {
+    const flags = parse("-c", "1024", "-b", "256", "--ubatch-size", "64", "--cache-type-k", "q8_0", "--cache-type-v", "f32");
+    const wanted = { contextLength: 1024, batch: 256, ubatch: 64, cacheTypeK: "q8_0", cacheTypeV: "f32" };
+    expect(contextOptions(flags, { trainedContext: 9 })).toEqual(wanted);
+  });
+
+  it("-c 0 is the trained context, none the default", () => {
+    expect(contextOptions(parse("-c", "0"), { trainedContext: 32768 }, 512).contextLength).toBe(32768);
+    expect(contextOptions(parse(), { trainedContext: 32768 }, 512).contextLength).toBe(512);
+    expect(contextOptions(parse(), { trainedContext: 32768 }).contextLength).toBeUndefined();
+  });
+
+  it("become sampler options", () => {
+    const given =
+      "--temp 0.5 --top-k 7 --top-p 0.9 --min-p 0.1 --typical 0.8 --repeat-penalty 1.1 --repeat-last-n -1 --presence-penalty -0.5";
+    const flags = parse(...given.split(" "), "--frequency-penalty", "0.25", "-s", "42", "--logit-bias", "3+1.5", "--logit-bias", "4-inf");
+    expect(samplerOptions(flags, 10)).toEqual({
+      ...{ temperature: 0.5, topK: 7, topP: 0.9, minP: 0.1, typicalP: 0.8, repeatPenalty: 1.1, repeatLastN: -1 },
+      ...{ presencePenalty: -0.5, frequencyPenalty: 0.25, seed: 42 },
+      logitBias: new Map([
+        [3, 1.5],
+        [4, Number.NEGATIVE_INFINITY],
+      ]),
+    });
+    expect(samplerOptions(parse("-s", "-1"), 10).seed).toBeUndefined();
+  });
+
+  it("name themselves, what was wanted and what came", () => {
+    expect(() => parse("--ubatch-size", "0")).toThrow(new UsageError('-ub/--ubatch-size: wanted a whole number from 1 to 65536, got "0"'));
+    expect(() => parse("-c", "1e3")).toThrow(/-c\/--ctx-size: wanted a whole number .* got "1e3"/);
+    expect(() => parse("--temp", "")).toThrow(/--temp.*wanted a number, got ""/);
+    expect(() => parse("--top-p", "1.5")).toThrow(/wanted a number from 0 to 1, got "1.5"/);
+    expect(() => parse("--cache-type-k", "q4_0")).toThrow(/wanted f32, f16 or q8_0, got "q4_0"/);
+    expect(() => parse("--logit-bias", "15")).toThrow(/wanted a token id, \+ or -/);
+    expect(() => parse("-t", "0")).toThrow(UsageError);
+    expect(() => parse("--gpu-layers", "3")).toThrow(/-ngl\/--gpu-layers: wanted 0/);
+    expect(() => samplerOptions(parse("--logit-bias", "10+1"), 10)).toThrow(/wanted a token id from 0 to 9, got 10/);
+  });
+});

@@ -1,0 +1,143 @@
+import commonSum from "../../../gpu/common_sum.wgsl";
+import headRow from "../../../gpu/head_row.wgsl";
+import cacheEncode from "../../../gpu/cache_encode.wgsl";
+import kvWriteText from "../../../gpu/kv_write.wgsl";
+import kvWriteNormRope from "../../../gpu/kv_write_norm_rope.wgsl";
+import normRope from "../../../gpu/norm_rope.wgsl";
+import normRopeQ from "../../../gpu/norm_rope_q.wgsl";
+import sumNorm from "../../../gpu/sum_norm.wgsl";
+import termAdd from "../../../gpu/term_add.wgsl";
+import termExperts from "../../../gpu/term_experts.wgsl";
+import termShared from "../../../gpu/term_shared.wgsl";
+import { scalarsOf } from "../../graph/op.ts";
+import { showShape, type Node, type Tensor } from "../../graph/tensor.ts";
+import type { GpuRange, LoweringContext } from "./dispatch.ts";
+import type { Fusion, Neighbourhood } from "./fuse.ts";
+import { dispatch, f32, fold, rowWorkgroup } from "./kernel.ts";
+import { attentionDispatches, HEAD_WG, kvWriteBindings, kvWriteConstants } from "./lower-cache.ts";
+import { deltaDispatches, deltaNormSupported } from "./lower-delta.ts";
+
+/** Looks for a group of nodes, from the one that would be its first or its anchor. */
+type Pattern = (node: Node, around: Neighbourhood) => Fusion | undefined;
+
+const alike = (a: Tensor, b: Tensor): boolean => showShape(a.shape) === showShape(b.shape);
+/** No extents of weights vary, and the sizes that patterns ask for do not either. */
+const FIXED = { T: 1, O: 1 };
+
+/** The residual step before a norm: x + y, or x + experts, or x + experts + gated shared expert. One kernel writes sum and norm. */
+const residualNorm: Pattern = (norm, around) => {
+  const add = norm.op.name === "rms_norm" ? around.maker(norm.inputs.x!, "add") : undefined;
+  if (!add) return undefined;
+  const { x, y } = add.inputs as { x: Tensor; y: Tensor };
+  if (!alike(x, y) || x.storage === y.storage || !alike(norm.inputs.x!, add.outputs.out!)) return undefined;
+  const branch = mixture(y, around);
+  const nodes = [...branch.nodes, add, norm];
+  const E = norm.inputs.x!.shape.at(-1) as number;
+  const eps = norm.params.eps!;
+  const lower = ({ dims, range }: LoweringContext) => {
+    const { T } = scalarsOf(norm, dims);
+    const outs = [["read_write", range(add.outputs.out!)], ["read_write", range(norm.outputs.out!)], ["read", range(norm.inputs.weight!)]] as const;
+    const terms = [x, ...branch.reads].map((tensor): readonly ["read", GpuRange] => ["read", range(tensor)]);
+    const constants = { WG: rowWorkgroup(E), E, EPS: f32(eps), ...branch.constants };
+    return [dispatch(`${branch.name} + rms_norm`, [commonSum, branch.file, sumNorm], constants, [...outs, ...terms], fold(T!))];
+  };
+  return { nodes, elided: branch.elided, lower };
+};
+
+interface Branch {
+  readonly name: string;
+  readonly file: string;
+  readonly nodes: readonly Node[];
+  readonly elided: readonly Tensor[];
+  /** What term_*.wgsl binds after x. */
+  readonly reads: readonly Tensor[];
+  readonly constants: Readonly<Record<string, number>>;
+}
+
+/** How the second operand of a residual step comes about, as far as nobody else wants it. */
+function mixture(y: Tensor, around: Neighbourhood): Branch {
+  const plain = { name: "add", file: termAdd, nodes: [], elided: [], reads: [y], constants: {} };
+  if (!around.reader(y, "add")) return plain;
+  const alone = around.maker(y, "experts_sum");
+  if (alone) return { ...experts(alone), name: "experts_sum + add", file: termExperts };
+  const add = around.maker(y, "add");
+  const routed = add && around.maker(add.inputs.x!, "experts_sum");
+  const gated = add && around.maker(add.inputs.y!, "sigmoid_mul");
+  if (!routed || !gated || !around.reader(routed.outputs.out!, "add") || !around.reader(gated.outputs.out!, "add")) return plain;
+  if (gated.inputs.gate!.shape.at(-1) !== 1 || !alike(gated.outputs.out!, routed.outputs.out!)) return plain;
+  const sum = experts(routed);
+  return {
+    name: "experts_sum + shared + add",
+    file: termShared,
+    nodes: [routed, gated, add],
+    elided: [...sum.elided, gated.outputs.out!, y],
+    reads: [...sum.reads, gated.inputs.x!, gated.inputs.gate!],
+    constants: sum.constants,
+  };
+}
+
+function experts(sum: Node): Pick<Branch, "nodes" | "elided" | "reads" | "constants"> {
+  const { x, weights } = sum.inputs;
+  return { nodes: [sum], elided: [sum.outputs.out!], reads: [x!, weights!], constants: { U: weights!.shape.at(-1) as number } };
+}
+
+/** A query head's norm and rotation. */
+const normRopeHeads: Pattern = (norm, around) => {
+  const rope = norm.op.name === "rms_norm" ? around.reader(norm.outputs.out!, "rope") : undefined;
+  if (!rope || around.reader(rope.outputs.out!, "kv_write")) return undefined;
+  const { H, D, P } = scalarsOf(rope, FIXED);
+  if (norm.inputs.weight!.shape[0] !== D || D! > MAX_ROW) return undefined;
+  const lower = ({ dims, range }: LoweringContext) => {
+    const { T } = scalarsOf(rope, dims);
+    const { x, weight } = norm.inputs;
+    const reads = [x!, weight!, rope.inputs.rotation!].map((tensor) => ["read", range(tensor)] as const);
+    const constants = { WG: HEAD_WG, H: H!, D: D!, P: P!, EPS: f32(norm.params.eps!) };
+    const bindings = [["read_write", range(rope.outputs.out!)] as const, ...reads];
+    return [dispatch("rms_norm + rope", [commonSum, headRow, normRope, normRopeQ], constants, bindings, fold(T! * H!))];
+  };
+  return { nodes: [norm, rope], elided: [norm.outputs.out!], lower };
+};
+
+/** Elements of a head that lie in fast memory beside the sum's: well inside 16 KiB. */
+const MAX_ROW = 2048;
+
+/** A key head's norm and rotation on its way into the cache, the values beside it. */
+const normRopeCache: Pattern = (norm, around) => {
+  const rope = norm.op.name === "rms_norm" ? around.reader(norm.outputs.out!, "rope") : undefined;
+  const write = rope && around.reader(rope.outputs.out!, "kv_write");
+  if (!write || write.inputs.k!.storage !== rope.outputs.out!.storage) return undefined;
+  const s = scalarsOf(write, FIXED);
+  if (norm.inputs.weight!.shape[0] !== s.D || s.D! > MAX_ROW) return undefined;
+  const lower = ({ dims, range }: LoweringContext) => {
+    const now = scalarsOf(write, dims);
+    const constants = { ...kvWriteConstants(write, now), P: scalarsOf(rope, dims).P!, EPS: f32(norm.params.eps!) };
+    const own = [["read", range(norm.inputs.weight!)], ["read", range(rope.inputs.rotation!)]] as const;
+    const files = [commonSum, headRow, normRope, cacheEncode, kvWriteNormRope, kvWriteText];
+    const bindings = [...kvWriteBindings(write, range, norm.inputs.x!), ...own];
+    return [dispatch("rms_norm + rope + kv_write", files, constants, bindings, fold(2 * now.T! * now.G!))];
+  };
+  return { nodes: [norm, rope, write], elided: [norm.outputs.out!, rope.outputs.out!], lower };
+};
+
+/** The output gate in the kernel that writes the attention's answer. */
+const gatedAttention: Pattern = (attention, around) => {
+  const gated = attention.op.name === "attention" ? around.reader(attention.outputs.out!, "sigmoid_mul") : undefined;
+  if (!gated || gated.inputs.x!.storage !== attention.outputs.out!.storage) return undefined;
+  const { F, M } = scalarsOf(gated, FIXED);
+  if (F !== M) return undefined;
+  const lower = (context: LoweringContext) => attentionDispatches(attention, context, gated.outputs.out!, gated.inputs.gate!);
+  return { nodes: [attention, gated], elided: [attention.outputs.out!], lower };
+};
+
+/** The delta net's output norm where a workgroup holds a whole head. */
+const deltaNorm: Pattern = (delta, around) => {
+  const norm = delta.op.name === "gated_delta" ? around.reader(delta.outputs.out!, "gated_norm") : undefined;
+  if (!norm || norm.inputs.x!.storage !== delta.outputs.out!.storage) return undefined;
+  const s = scalarsOf(delta, FIXED);
+  if (scalarsOf(norm, FIXED).D !== s.Dv || !deltaNormSupported(s, around.caps.limits)) return undefined;
+  const lower = (context: LoweringContext) => deltaDispatches(delta, context, norm);
+  return { nodes: [delta, norm], elided: [delta.outputs.out!], lower };
+};
+
+/** In the order in which they are tried. */
+export const patterns: readonly Pattern[] = [residualNorm, normRopeCache, normRopeHeads, gatedAttention, deltaNorm];

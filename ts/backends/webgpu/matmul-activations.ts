@@ -1,0 +1,56 @@
+import type { Tensor } from "../../graph/tensor.ts";
+import expertsPlan from "../../../gpu/matmul_experts_plan.wgsl";
+import quantizeQ8 from "../../../gpu/quantize_q8.wgsl";
+import type { Dispatch, GpuRange, LoweringContext } from "./dispatch.ts";
+import { align, grid, unitsOf } from "./matmul-packing.ts";
+
+/** What several matmuls of a program share: activations in int8, tokens sorted by expert. Made by the first that needs them. */
+
+/** Memory that a matmul reads besides its node's tensors, and the dispatches that fill it (none where an earlier node has). */
+export interface Shared<Ranges> {
+  readonly ranges: Ranges;
+  readonly dispatches: readonly Dispatch[];
+}
+
+/** What each scratch holds, at this point of the program that a context lowers node by node, in the order in which they run. */
+const held = new WeakMap<LoweringContext, Map<string, Tensor>>();
+
+/** True the first time, and whenever something else has taken the memory since. */
+function take(context: LoweringContext, name: string, content: Tensor): boolean {
+  const contents = held.get(context) ?? new Map<string, Tensor>();
+  held.set(context, contents);
+  if (contents.get(name) === content) return false;
+  contents.set(name, content);
+  return true;
+}
+
+const WORKGROUP = 64;
+
+/** Rows of x in int8 with a scale a unit; see quantize_q8.wgsl. */
+export function quantisedActivations(x: Tensor, rows: number, K: number, context: LoweringContext): Shared<readonly [GpuRange, GpuRange]> {
+  const units = rows * unitsOf(K);
+  const codesBytes = align(units * 32, 256);
+  // By K: a layer's x, the inside of its ffn and its experts' differ in K mostly, so none drives out another.
+  const name = `matmul q8 ${K}`;
+  const memory = context.scratch(name, codesBytes + units * 8);
+  const codes = { buffer: memory.buffer, offset: memory.offset, bytes: units * 32 };
+  const meta = { buffer: memory.buffer, offset: memory.offset + codesBytes, bytes: units * 8 };
+  const ranges = [codes, meta] as const;
+  if (!take(context, name, x.storage)) return { ranges, dispatches: [] };
+  const kernel = { name: "quantize_q8", files: [quantizeQ8], constants: { WORKGROUP }, access: ["read", "read_write", "read_write"] as const };
+  return { ranges, dispatches: [{ kernel, bindings: [context.range(x), ...ranges], workgroups: grid(units / WORKGROUP) }] };
+}
+
+/** Slots (t, u) sorted by expert and cut into tiles of BM; see matmul_experts_plan.wgsl. */
+export function expertTiles(ids: Tensor, slots: number, X: number, BM: number, context: LoweringContext): Shared<GpuRange> & { maxTiles: number } {
+  // Each expert in use has at most one tile that is not full.
+  const maxTiles = Math.floor(slots / BM) + Math.min(slots, X);
+  const name = `matmul_experts plan ${BM}`;
+  const bytes = 4 * (2 + slots + 3 * maxTiles);
+  const memory = context.scratch(name, bytes);
+  const ranges = { buffer: memory.buffer, offset: memory.offset, bytes };
+  if (!take(context, name, ids.storage)) return { ranges, maxTiles, dispatches: [] };
+  const constants = { WORKGROUP: 256, X, BM };
+  const kernel = { name: "matmul_experts_plan", files: [expertsPlan], constants, access: ["read", "read_write"] as const };
+  return { ranges, maxTiles, dispatches: [{ kernel, bindings: [context.range(ids), ranges], workgroups: [1, 1, 1] }] };
+}

@@ -1,0 +1,97 @@
+import type { Format } from "../../graph/formats.ts";
+import dot from "../../../gpu/matmul_dot.wgsl";
+import dotPlain from "../../../gpu/matmul_dot_plain.wgsl";
+import q8 from "../../../gpu/matmul_q8.wgsl";
+import store from "../../../gpu/matmul_store.wgsl";
+import sum from "../../../gpu/matmul_sum.wgsl";
+import sumSubgroup from "../../../gpu/matmul_sum_subgroup.wgsl";
+import tileDense from "../../../gpu/matmul_tile_dense.wgsl";
+import tileExperts from "../../../gpu/matmul_tile_experts.wgsl";
+import tileF32 from "../../../gpu/matmul_tile_f32.wgsl";
+import tileQ8 from "../../../gpu/matmul_tile_q8.wgsl";
+import vec from "../../../gpu/matmul_vec.wgsl";
+import vecDense from "../../../gpu/matmul_vec_dense.wgsl";
+import vecExperts from "../../../gpu/matmul_vec_experts.wgsl";
+import vecFloat from "../../../gpu/matmul_vec_float.wgsl";
+import xScalar from "../../../gpu/matmul_x_scalar.wgsl";
+import xVec4 from "../../../gpu/matmul_x_vec4.wgsl";
+import type { GpuCapabilities, KernelSpec } from "./dispatch.ts";
+import { packingOf, unitsOf } from "./matmul-packing.ts";
+
+/**
+ * The kernels of the matmul family as whole files put together: how weights are read (gpu/weights), how x is read, which rows a workgroup
+ * takes (dense or experts), how sums end. All bind: 0-2 the weights' planes, 3-4 x, 5 out, 6 what tells a workgroup its expert.
+ */
+export interface Problem {
+  readonly format: Format;
+  /** Rows of w that are bound: of the matrix, or of each expert. */
+  readonly N: number;
+  readonly K: number;
+  /** Columns of out, and the first that this dispatch writes. */
+  readonly outStride: number;
+  readonly firstN: number;
+  /** For matmul_experts: all experts, those bound, and how many slots in a row read the same row of x. */
+  readonly experts?: { readonly X: number; readonly first: number; readonly count: number; readonly shared: number };
+}
+
+const ACCESS = ["read", "read", "read", "read", "read", "read_write", "read"] as const;
+
+/** For tokens few enough to read w once for all of them. */
+export interface VecShape {
+  readonly workgroup: number;
+  /** Invocations that share a row's K. */
+  readonly lanes: number;
+  /** Rows of w and of x that they hold sums for. */
+  readonly rows: number;
+  readonly tokens: number;
+}
+
+/** For more: tiles of out. */
+export interface TileShape {
+  /** Rows of x and of w a workgroup, and of these an invocation. */
+  readonly BM: number;
+  readonly BN: number;
+  readonly TM: number;
+  readonly TN: number;
+  /** Units of K at a time (q8 only). */
+  readonly step: number;
+}
+
+function common({ format, N, K, outStride, firstN, experts }: Problem): Record<string, number> {
+  const rest: Record<string, number> = experts ? { X: experts.X, FIRST_EXPERT: experts.first, EXPERTS: experts.count, SHARED: experts.shared } : {};
+  return { N, K, UNITS: unitsOf(K), OUT_STRIDE: outStride, FIRST_N: firstN, ...packingOf(format).constants, ...rest };
+}
+
+/** The files that read x for a format: int8 beside int8 codes, f32 beside floats. */
+function xFiles({ format, K }: Problem, caps: GpuCapabilities): readonly string[] {
+  if (packingOf(format).quantised) return [caps.dot4I8Packed ? dot : dotPlain, q8];
+  return [K % 4 === 0 ? xVec4 : xScalar];
+}
+
+export function vecKernel(problem: Problem, shape: VecShape, caps: GpuCapabilities): KernelSpec {
+  const { format, experts } = problem;
+  const { files, quantised } = packingOf(format);
+  // Sub-groups smaller than 4 lanes are not worth their shuffles.
+  const sub = caps.subgroups && caps.subgroupMin >= 4 ? Math.min(caps.subgroupMin, shape.lanes) : 0;
+  const constants = { WORKGROUP: shape.workgroup, LANES: shape.lanes, ROWS: shape.rows, TOKENS: shape.tokens, ...(sub ? { SUB: sub } : {}) };
+  return {
+    name: `${experts ? "matmul_experts" : "matmul"} vec ${format} ${problem.N}x${problem.K}`,
+    files: [...files, ...xFiles(problem, caps), store, experts ? vecExperts : vecDense, sub ? sumSubgroup : sum, quantised ? vec : vecFloat],
+    constants: { ...common(problem), ...constants },
+    enables: sub ? ["subgroups"] : [],
+    access: experts ? ACCESS : ACCESS.slice(0, 6),
+  };
+}
+
+export function tileKernel(problem: Problem, shape: TileShape, caps: GpuCapabilities): KernelSpec {
+  const { format, experts } = problem;
+  const { files, quantised } = packingOf(format);
+  const { BM, BN, TM, TN, step } = shape;
+  const constants = { WORKGROUP: (BM / TM) * (BN / TN), BM, BN, TM, TN, STEP: step };
+  return {
+    name: `${experts ? "matmul_experts" : "matmul"} tile ${format} ${problem.N}x${problem.K}`,
+    files: [...files, ...xFiles(problem, caps), store, experts ? tileExperts : tileDense, quantised ? tileQ8 : tileF32],
+    constants: { ...common(problem), ...constants },
+    access: experts ? ACCESS : ACCESS.slice(0, 6),
+  };
+}

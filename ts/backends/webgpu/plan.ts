@@ -1,0 +1,137 @@
+import { BackendError } from "../../errors.ts";
+import { tensorBytes } from "../../graph/bytes.ts";
+import { scalarsOf } from "../../graph/op.ts";
+import type { Dims, Node, Tensor } from "../../graph/tensor.ts";
+import type { Plan, Split } from "../backend.ts";
+import type { GpuDevice } from "./device.ts";
+import type { Dispatch, GpuRange, LoweringContext } from "./dispatch.ts";
+import { FUSE_MAX_TOKENS, fuse, type Unit, unfused } from "./fuse.ts";
+import { type GpuMemory, gpuBuffer } from "./memory.ts";
+import type { Pipelines } from "./pipelines.ts";
+import { type Placed, placeUnits } from "./place.ts";
+import { effectiveAccess, type Planned, Program } from "./program.ts";
+
+/** Programs kept per plan: a decoding batch of 1 … 8 sequences, a full ubatch and its last part. */
+const MAX_PROGRAMS = 16;
+
+/** A split's nodes as dispatches, for each choice of dims that has been run. */
+export class GpuPlan implements Plan {
+  readonly split: Split;
+  readonly #device: GpuDevice;
+  readonly #memory: GpuMemory;
+  readonly #pipelines: Pipelines;
+  readonly #programs = new Map<string, Program>();
+  readonly #scratch = new Map<string, GPUBuffer>();
+  readonly #owned: GPUBuffer[] = [];
+  readonly #plain: readonly Unit[];
+  /** For few tokens: nodes fused, and the values between them in memory of the plan's own. */
+  readonly #fused: readonly Unit[];
+  readonly #placed: Placed;
+  readonly #onDispose: () => void;
+  #arena: GPUBuffer | undefined;
+
+  constructor(split: Split, device: GpuDevice, memory: GpuMemory, pipelines: Pipelines, onDispose: () => void) {
+    this.split = split;
+    this.#device = device;
+    this.#memory = memory;
+    this.#pipelines = pipelines;
+    this.#onDispose = onDispose;
+    this.#plain = unfused(split.nodes);
+    this.#fused = fuse(split, device.caps);
+    this.#placed = placeUnits(this.#fused, split, smallest(split.max));
+  }
+
+  /** Takes the plan's memory and compiles the kernels of the smallest and the largest run. */
+  async prepare(): Promise<void> {
+    try {
+      if (this.#placed.bytes > 0) this.#arena = this.#own(this.#placed.bytes, "fused values");
+      const { max } = this.split;
+      const runs = [{ T: 1, O: Math.min(1, max.O) }, smallest(max), max].map((dims) => this.#dispatches(dims));
+      const { limits } = this.#device.caps;
+      await this.#pipelines.compile(runs.flat().map((one) => ({ spec: one.kernel, access: effectiveAccess(one, limits) })));
+      await this.#memory.settle();
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
+  }
+
+  /** The program for these extents, from the cache or built now. */
+  program(dims: Dims): Program {
+    const key = `${dims.T},${dims.O}`;
+    const known = this.#programs.get(key);
+    if (known) {
+      this.#programs.delete(key); // moves it to the young end
+      this.#programs.set(key, known);
+      return known;
+    }
+    const { max } = this.split;
+    if (dims.T > max.T || dims.O > max.O) throw new BackendError(`webgpu: a run of T = ${dims.T}, O = ${dims.O} exceeds the plan's T = ${max.T}, O = ${max.O}`);
+    if (this.#programs.size >= MAX_PROGRAMS) {
+      const [oldest, program] = this.#programs.entries().next().value!;
+      program.dispose();
+      this.#programs.delete(oldest);
+    }
+    const program = new Program(this.#device, this.#pipelines, this.#dispatches(dims), dims);
+    this.#programs.set(key, program);
+    return program;
+  }
+
+  dispose(): void {
+    for (const program of this.#programs.values()) program.dispose();
+    this.#programs.clear();
+    for (const buffer of this.#owned.splice(0)) this.#memory.free(buffer);
+    this.#scratch.clear();
+    this.#onDispose();
+  }
+
+  /** What a run with these extents would dispatch: names of kernels in order. */
+  describe(dims: Dims): readonly string[] {
+    return this.#dispatches(dims).map(({ kernel }) => kernel.name);
+  }
+
+  #dispatches(dims: Dims): readonly Planned[] {
+    const few = dims.T <= FUSE_MAX_TOKENS && dims.O <= FUSE_MAX_TOKENS;
+    const context: LoweringContext = {
+      caps: this.#device.caps,
+      dims,
+      range: (tensor) => this.#range(tensor, dims, few),
+      scratch: (name, bytes) => this.#scratchRange(name, bytes),
+    };
+    return (few ? this.#fused : this.#plain).flatMap((unit) => planned(unit, context));
+  }
+
+  #range(tensor: Tensor, dims: Dims, few: boolean): GpuRange {
+    const bytes = Math.ceil(tensorBytes(tensor, dims) / 4) * 4;
+    const own = few ? this.#placed.offsets.get(tensor.storage) : undefined;
+    if (own !== undefined) return { buffer: this.#arena!, offset: own, bytes };
+    const location = this.split.locations.get(tensor.storage);
+    if (!location) throw new BackendError(`webgpu: tensor "${tensor.name}" has no location in this split`);
+    return gpuBuffer(location.buffer).range(location.offset, bytes);
+  }
+
+  /** Grows where a later run wants more; the smaller one stays for the programs that have bound it. */
+  #scratchRange(name: string, bytes: number): GpuRange {
+    let buffer = this.#scratch.get(name);
+    if (!buffer || buffer.size < bytes) {
+      buffer = this.#own(bytes, `scratch: ${name}`);
+      this.#scratch.set(name, buffer);
+    }
+    return { buffer, offset: 0, bytes: Math.ceil(bytes / 4) * 4 };
+  }
+
+  #own(bytes: number, label: string): GPUBuffer {
+    const buffer = this.#memory.alloc(bytes, label);
+    this.#owned.push(buffer);
+    return buffer;
+  }
+}
+
+/** The largest run that is fused. */
+const smallest = (max: Dims): Dims => ({ T: Math.min(max.T, FUSE_MAX_TOKENS), O: Math.min(max.O, FUSE_MAX_TOKENS) });
+
+function planned({ nodes, lower }: Unit, context: LoweringContext): readonly Planned[] {
+  const dispatches: readonly Dispatch[] = lower(context);
+  const flops = nodes.reduce((sum, node: Node) => sum + node.op.cost(scalarsOf(node, context.dims)).flops, 0);
+  return dispatches.map((one) => ({ ...one, flops: flops / dispatches.length }));
+}

@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Context } from "../engine/context.ts";
+import { type ContextOptions, loadModel, type Model } from "../index.ts";
+import { UsageError } from "./errors.ts";
+import type { ModelFlags, OutputFlags } from "./options.ts";
+import { Progress } from "./progress.ts";
+import { printable, showBytes, type Terminal } from "./terminal.ts";
+
+const EXAMPLE = "examples/models/qwen3next-mini-q4_k_m.gguf";
+
+/** The model to use: the given path, or the example in this repository. @throws UsageError where there is neither. */
+export function modelPath(given: string | undefined, { tell }: Terminal): string {
+  if (given !== undefined) return given;
+  // This code runs as dist/cli.js, as a chunk beside it, or as ts/cli/load.ts: one of these is the package's root.
+  const roots = ["../", "../../", "./"].map((up) => new URL(up, import.meta.url));
+  const found = roots.map((root) => fileURLToPath(new URL(EXAMPLE, root))).find((path) => existsSync(path));
+  if (!found)
+    throw new UsageError(
+      "-m/--model: wanted a GGUF file, got none (the example model comes with the repository, not with the npm package)",
+    );
+  tell("no -m: using the example model (35M parameters, Debian docs), often wrong");
+  return found;
+}
+
+/** Loads with a progress bar and says on stderr what was loaded. */
+export async function loadWithProgress(path: string, flags: ModelFlags & OutputFlags, terminal: Terminal): Promise<Model> {
+  const progress = new Progress(process.stderr, "loading");
+  try {
+    const model = await loadModel(path, {
+      threads: flags.threads,
+      signal: terminal.signal,
+      onProgress: ({ loadedBytes, totalBytes }) =>
+        progress.update(loadedBytes, totalBytes, `${showBytes(loadedBytes)} of ${showBytes(totalBytes)}`),
+    });
+    progress.clear();
+    terminal.tell(
+      `${printable(model.name, 60)}: ${model.config.architecture}, ${showBytes(model.weightBytes)} of weights, ${model.device}`,
+    );
+    for (const note of model.notes) terminal.tell(`note: ${printable(note)}`);
+    return model;
+  } finally {
+    progress.clear();
+  }
+}
+
+export async function createContext(model: Model, options: ContextOptions, flags: OutputFlags, terminal: Terminal): Promise<Context> {
+  const context = await model.createContext(options);
+  if (flags.verbose) {
+    const { kvCache, recurrentState, compute } = context.bytes;
+    terminal.tell(`graph nodes = ${context.graphInfo.nodes}, graph splits = ${context.graphInfo.splits}`);
+    terminal.tell(
+      `context of ${context.shape.contextLength} tokens: KV cache ${showBytes(kvCache)}, recurrent state ${showBytes(recurrentState)}, compute ${showBytes(compute)}`,
+    );
+  }
+  return context;
+}

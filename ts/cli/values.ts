@@ -1,0 +1,63 @@
+import { Option } from "commander";
+import { spellingsOf } from "./args.ts";
+import { UsageError } from "./errors.ts";
+
+/** What a flag's value must be, in words, and how it is read; `read` gives undefined for anything else. */
+export interface Wanted<T> {
+  readonly wanted: string;
+  read(text: string, previous: T | undefined): T | undefined;
+}
+
+/** An option whose value is checked as it is read. @throws UsageError when parsed with a bad value. */
+export function valueOption<T>(flags: string, description: string, { wanted, read }: Wanted<T>): Option {
+  const option = new Option(flags, description);
+  return option.argParser((text: string, previous: T | undefined) => {
+    const value = read(text, previous);
+    if (value === undefined) throw new UsageError(`${flagNames(option)}: wanted ${wanted}, got "${text}"`);
+    return value;
+  });
+}
+
+/** As in "-ub/--ubatch-size". */
+export function flagNames(option: Option): string {
+  const names = spellingsOf(option.long ?? "").slice(0, 2);
+  return [option.short, ...names].filter(Boolean).join("/");
+}
+
+export function whole(least: number, most: number, wanted = `a whole number from ${least} to ${most}`): Wanted<number> {
+  return {
+    wanted,
+    read(text) {
+      const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+      return value >= least && value <= most ? value : undefined;
+    },
+  };
+}
+
+export function decimal(wanted: string, holds: (value: number) => boolean): Wanted<number> {
+  return {
+    wanted,
+    read(text) {
+      const value = text.trim() === "" ? Number.NaN : Number(text);
+      return Number.isFinite(value) && holds(value) ? value : undefined;
+    },
+  };
+}
+
+export function oneOf<T extends string>(...choices: readonly T[]): Wanted<T> {
+  return { wanted: choices.join(", ").replace(/, ([^,]*)$/, " or $1"), read: (text) => choices.find((choice) => choice === text) };
+}
+
+/** Any text; an empty one is a value too. */
+export const text: Wanted<string> = { wanted: "a text", read: (given) => given };
+
+/** TOKEN(+/-)BIAS, given any number of times: `15043+1` or `29905-inf`. */
+export const logitBias: Wanted<ReadonlyMap<number, number>> = {
+  wanted: "a token id, + or -, and a number or inf, as in 15043+1 or 29905-inf",
+  read(given, previous) {
+    const match = /^(\d+)([+-])(inf|\d+\.?\d*|\.\d+)$/i.exec(given);
+    if (!match) return undefined;
+    const size = match[3]!.toLowerCase() === "inf" ? Number.POSITIVE_INFINITY : Number(match[3]);
+    return new Map([...(previous ?? []), [Number(match[1]), match[2] === "-" ? -size : size]]);
+  },
+};
