@@ -23,7 +23,7 @@ export default {
     chunkFileNames: "chunks/[name].js",
     generatedCode: "es2015",
     banner: (chunk) => (chunk.name === "cli" && chunk.isEntry ? "#!/usr/bin/env node" : ""),
-    // Safari has no Symbol.dispose yet: without it the classes would name their method "undefined", and the lowered `using` would not find it.
+    // Older Safari has no Symbol.dispose: the classes would name their method "undefined", and the lowered `using` not find it.
     intro: 'Symbol.dispose ??= Symbol.for("Symbol.dispose");\nSymbol.asyncDispose ??= Symbol.for("Symbol.asyncDispose");',
   },
   // Left to npm: shared with the user's own copies, and patched without a release of this package.

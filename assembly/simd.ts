@@ -40,6 +40,14 @@ export function hsumInt(v: v128): i32 {
   return (i32x4.extract_lane(v, 0) + i32x4.extract_lane(v, 1)) + (i32x4.extract_lane(v, 2) + i32x4.extract_lane(v, 3));
 }
 
+/** Sum of four i32 lanes, in every lane: a block's sum, on its way to one float step that matvec and tile do alike (see matmul/gemm.ts). */
+// @ts-ignore: decorator
+@inline
+export function total(v: v128): v128 {
+  const s = i32x4.add(v, v128.shuffle<i32>(v, v, 2, 3, 0, 1));
+  return i32x4.add(s, v128.shuffle<i32>(s, s, 1, 0, 3, 2));
+}
+
 // f16 -> f32 by moving the bits to an f32's places and adding the difference of the exponents' biases, 112. A subnormal then lacks its true
 // exponent and has a leading one too many: it is put one exponent higher and the one, 2^-14, taken off. Multiplying the moved bits by 2^112
 // would do for both, but reads a subnormal f32 where the f16 is one. K-quants' d mostly is, and Intel CPUs take 150 cycles over it:

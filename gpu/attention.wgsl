@@ -57,7 +57,7 @@ fn scores(t0: u32, head0: u32, now: vec4u, cell0: u32, begin: u32, end: u32, lid
       let quad = slice + i % SQ;
       let t = t0 + i / SQ / HB;
       var query = vec4f();
-      if (quad < QUADS && t < step.T) { query = q[(t * H + head0 + i / SQ % HB) * QUADS + quad]; }
+      if (quad < QUADS && t < T()) { query = q[(t * H + head0 + i / SQ % HB) * QUADS + quad]; }
       q_tile[i] = query;
     }
     workgroupBarrier();
@@ -116,7 +116,7 @@ fn softmax(lid: u32) {
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: u32) {
   let head0 = wg.x * HB;
   let t0 = wg.y * TT;
-  let t_end = min(t0 + TT, step.T);
+  let t_end = min(t0 + TT, T());
   let quad = lid % QUADS;
   let group = lid / QUADS;
   var acc: array<vec4f, R>; // this invocation's quad of each row's values
@@ -147,7 +147,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
     tile[lid] = acc[r];
     workgroupBarrier();
     let t = t0 + r / HB;
-    if (group == 0 && t < step.T) {
+    if (group == 0 && t < T()) {
       var value = tile[quad];
       for (var g = 1u; g < GROUPS; g++) { value += tile[g * QUADS + quad]; }
       emit(t * H + head0 + r % HB, quad, value, row_max[r], row_sum[r], wg.z);

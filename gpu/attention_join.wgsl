@@ -7,7 +7,7 @@ const QUADS: u32 = D / 4;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
   let head = folded(wg, count);
-  if (head >= step.T * H) { return; }
+  if (head >= arrayLength(&out) / QUADS) { return; }
   var top = -3e38;
   for (var s = 0u; s < SPLITS; s++) { top = max(top, stats[head * SPLITS + s].x); }
   for (var quad = lid; quad < QUADS; quad += WG) {

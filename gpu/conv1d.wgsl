@@ -8,7 +8,7 @@
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
   let i = folded(wg, count) * WG + lid;
-  if (i >= step.T * C) { return; }
+  if (i >= T() * C) { return; }
   let t = i / C;
   let c = i % C;
   var behind = 0u; // tokens of the same sequence right before this one, 3 at most

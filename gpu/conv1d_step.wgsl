@@ -10,7 +10,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
   let c = wg.x * WG + lid;
   if (c >= C) { return; }
   let taps = vec4f(weight[c], weight[C + c], weight[2 * C + c], weight[3 * C + c]);
-  for (var t = 0u; t < step.T; t++) {
+  for (var t = 0u; t < T(); t++) {
     let row = u32(rows[t]) * 3 * C + c;
     let window = vec4f(state[row], state[row + C], state[row + 2 * C], x[t * C + c]);
     out[t * C + c] = silu(dot(taps, window));

@@ -9,9 +9,9 @@
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
   let unit = folded(wg, count);
-  if (unit >= step.T * G * 2) { return; }
-  let head = unit % (step.T * G);
-  let key = unit < step.T * G;
+  if (unit >= T() * G * 2) { return; }
+  let head = unit % (T() * G);
+  let key = unit < T() * G;
   var squares = 0.0;
   for (var i = lid; i < D; i += WG) {
     let value = select(v[head * D + i], k[head * D + i], key);

@@ -7,7 +7,7 @@
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
   let head = folded(wg, count);
-  if (head >= step.T * H) { return; }
+  if (head >= arrayLength(&x) / D) { return; }
   var squares = 0.0;
   for (var i = lid; i < D; i += WG) {
     let v = x[head * D + i];

@@ -7,7 +7,7 @@
 //   scale, min     w = scale · (code - zero) + min
 
 import { qOffset, sum16Offset, wideOffset } from "../matmul/activation";
-import { fma4, hsum, mac, opaque, rdot16 } from "../simd";
+import { fma4, mac, opaque, rdot16, total } from "../simd";
 import { put16 } from "./strip";
 
 /** Low nibbles of sixteen bytes. `four` = splat(15), opaque. */
@@ -59,7 +59,7 @@ export function matvec32<F>(w: usize, x: usize, out: usize, rows: u32, K: u32): 
   const relaxed = ASC_FEATURE_RELAXED_SIMD && !f.signed;
   for (const last = out + (<usize>rows << 2); out < last; out += 4) {
     let scale = x, sums = x + sum16Offset(K, 32), q = x + (relaxed ? qOffset(K, 32) : wideOffset(K, 32));
-    let acc = f32x4.splat(0), mins: f32 = 0;
+    let acc = f32x4.splat(0);
     for (const end = w + rowBytes; w < end; w += f.bytes) {
       let s: v128;
       if (relaxed) {
@@ -77,10 +77,10 @@ export function matvec32<F>(w: usize, x: usize, out: usize, rows: u32, K: u32): 
         q += 64;
       }
       const dx = load<f32>(scale);
-      acc = fma4(f32x4.convert_i32x4_s(s), f32x4.splat(f.scale(w) * dx), acc);
-      if (f.hasMin) mins += f.min(w) * dx * <f32>(<i32>load<i16>(sums) + <i32>load<i16>(sums, 2));
+      if (f.hasMin) acc = fma4(f32x4.splat(<f32>(<i32>load<i16>(sums) + <i32>load<i16>(sums, 2))), f32x4.splat(f.min(w) * dx), acc);
+      acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(f.scale(w) * dx), acc);
       scale += 4; sums += 4;
     }
-    store<f32>(out, hsum(acc) + mins);
+    store<f32>(out, f32x4.extract_lane(acc, 0));
   }
 }

@@ -1,5 +1,5 @@
 import { qOffset } from "../matmul/activation";
-import { f16, fma4, hsum, mac, opaque } from "../simd";
+import { f16, fma4, mac, opaque, total } from "../simd";
 import { iq4Levels } from "./levels";
 import { put16 } from "./strip";
 
@@ -41,9 +41,9 @@ export function matvecIQ4_XS(w: usize, x: usize, out: usize, rows: u32, K: u32):
         s = i32x4.add(s, i32x4.mul(t, i32x4.splat(((low & 15) | ((top & 3) << 4)) - 32)));
         top >>= 2; low >>= 4; q += 32;
       }
-      acc = fma4(f32x4.convert_i32x4_s(s), f32x4.splat(d), acc);
+      acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(d), acc);
       dx += 4;
     }
-    store<f32>(out, hsum(acc));
+    store<f32>(out, f32x4.extract_lane(acc, 0));
   }
 }

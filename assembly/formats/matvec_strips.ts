@@ -1,5 +1,5 @@
 import { qOffset, sum16Offset } from "../matmul/activation";
-import { fma4, hsum, mac } from "../simd";
+import { fma4, mac, total } from "../simd";
 import { STRIP, STRIP_D, STRIP_DM, STRIP_M } from "./strip";
 import { blockBytes, hasMins, unpackStrip } from "./table";
 
@@ -14,16 +14,16 @@ export function matvecStrips(format: u32, w: usize, x: usize, out: usize, rows: 
       w += <usize>(count >> 8) * bytes;
       for (let b: usize = 0; b < <usize>(count >> 8); b++) {
         const scale = load<f32>(dx);
-        acc = fma4(f32x4.convert_i32x4_s(dot256(strip + (b << 9), q)), f32x4.splat(load<f32>(strip + STRIP_D + (b << 2)) * scale), acc);
         if (mins) {
           const m = strip + STRIP_M + (b << 5);
           const s = mac(v128.load(m, 16), v128.load(sum, 16), i32x4.dot_i16x8_s(v128.load(m), v128.load(sum)));
-          acc = fma4(f32x4.convert_i32x4_s(s), f32x4.splat(-load<f32>(strip + STRIP_DM + (b << 2)) * scale), acc);
+          acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(-load<f32>(strip + STRIP_DM + (b << 2)) * scale), acc);
         }
+        acc = fma4(f32x4.convert_i32x4_s(total(dot256(strip + (b << 9), q))), f32x4.splat(load<f32>(strip + STRIP_D + (b << 2)) * scale), acc);
         dx += 4; sum += 32; q += 256;
       }
     }
-    store<f32>(out, hsum(acc));
+    store<f32>(out, f32x4.extract_lane(acc, 0));
   }
 }
 

@@ -1,5 +1,5 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
-import { f16, fma4, hsum, mac, opaque, rdot16 } from "../simd";
+import { f16, fma4, mac, opaque, rdot16, total } from "../simd";
 import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
 
@@ -61,12 +61,12 @@ export function matvecQ4_K(w: usize, x: usize, out: usize, rows: u32, K: u32): v
 // @ts-ignore: decorator
 @inline
 function rowRelaxed(w: usize, end: usize, scale: usize, sums: usize, q: usize, four: v128): f32 {
-  let acc = f32x4.splat(0), accMin = f32x4.splat(0);
+  let acc = f32x4.splat(0);
   while (w < end) {
     // Scales as a vector that is turned a step a chunk: a splat from a scalar register costs more (13 against 14.5 GB/s).
     let scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(w + 4)));
     const dx = load<f32>(scale);
-    accMin = fma4(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sums))), f32x4.splat(f16(w + 2) * dx), accMin);
+    acc = fma4(f32x4.convert_i32x4_s(total(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sums)))), f32x4.splat(-f16(w + 2) * dx), acc);
     const d = f16(w) * dx;
     let s = i32x4.splat(0);
     w += 16;
@@ -79,21 +79,21 @@ function rowRelaxed(w: usize, end: usize, scale: usize, sums: usize, q: usize, f
       scales = v128.shuffle<i32>(scales, scales, 1, 2, 3, 0);
       w += 32;
     }
-    acc = fma4(f32x4.convert_i32x4_s(s), f32x4.splat(d), acc);
+    acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(d), acc);
     scale += 4; sums += 16;
   }
-  return hsum(f32x4.sub(acc, accMin));
+  return f32x4.extract_lane(acc, 0);
 }
 
 /** Widened activations, evens then odds: shifts and masks of i16 lanes take four nibbles apart without a shuffle. */
 // @ts-ignore: decorator
 @inline
 function rowWide(w: usize, end: usize, scale: usize, sums: usize, q: usize, four: v128): f32 {
-  let acc = f32x4.splat(0), accMin = f32x4.splat(0);
+  let acc = f32x4.splat(0);
   while (w < end) {
     let scales = sixBitScales(w + 4);
     const dx = load<f32>(scale);
-    accMin = fma4(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sums))), f32x4.splat(f16(w + 2) * dx), accMin);
+    acc = fma4(f32x4.convert_i32x4_s(total(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sums)))), f32x4.splat(-f16(w + 2) * dx), acc);
     const d = f16(w) * dx;
     let s = i32x4.splat(0);
     w += 16;
@@ -109,8 +109,8 @@ function rowWide(w: usize, end: usize, scale: usize, sums: usize, q: usize, four
       s = i32x4.add(s, i32x4.add(i32x4.mul(low, i32x4.splat(<i32>(scales & 255))), i32x4.mul(high, i32x4.splat(<i32>((scales >> 8) & 255)))));
       scales >>= 16;
     }
-    acc = fma4(f32x4.convert_i32x4_s(s), f32x4.splat(d), acc);
+    acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(d), acc);
     scale += 4; sums += 16;
   }
-  return hsum(f32x4.sub(acc, accMin));
+  return f32x4.extract_lane(acc, 0);
 }

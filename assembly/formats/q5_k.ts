@@ -1,5 +1,5 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
-import { f16, fma4, hsum, mac, opaque, rdot16 } from "../simd";
+import { f16, fma4, mac, opaque, rdot16, total } from "../simd";
 import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
 
@@ -85,11 +85,11 @@ export function matvecQ5_K(w: usize, x: usize, out: usize, rows: u32, K: u32): v
   const q0 = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
   const half: usize = ASC_FEATURE_RELAXED_SIMD ? 32 : 64; // bytes of 32 activations
   for (const last = out + (<usize>rows << 2); out < last; out += 4) {
-    let scale = x, sum = sums, q = q0, acc = f32x4.splat(0), accMin = f32x4.splat(0);
+    let scale = x, sum = sums, q = q0, acc = f32x4.splat(0);
     for (const end = w + rowBytes; w < end; ) {
       let scales = sixBitScales(w + 4), bitsA = v128.load(w, 16), bitsB = v128.load(w, 32);
       const dx = load<f32>(scale), d = f16(w) * dx;
-      accMin = fma4(f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sum))), f32x4.splat(f16(w + 2) * dx), accMin);
+      acc = fma4(f32x4.convert_i32x4_s(total(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sum)))), f32x4.splat(-f16(w + 2) * dx), acc);
       let s = i32x4.splat(0);
       w += 48;
       for (const blockEnd = w + 128; w < blockEnd; w += 32) {
@@ -100,9 +100,9 @@ export function matvecQ5_K(w: usize, x: usize, out: usize, rows: u32, K: u32): v
         bitsB = i16x8.shr_u(bitsB, 2);
         scales >>= 16; q += half << 1;
       }
-      acc = fma4(f32x4.convert_i32x4_s(s), f32x4.splat(d), acc);
+      acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(d), acc);
       scale += 4; sum += 16;
     }
-    store<f32>(out, hsum(f32x4.sub(acc, accMin)));
+    store<f32>(out, f32x4.extract_lane(acc, 0));
   }
 }

@@ -1,5 +1,5 @@
 import { qOffset, sum16Offset, wideOffset } from "../matmul/activation";
-import { f16, fma4, hsum, mac, opaque, rdot16 } from "../simd";
+import { f16, fma4, mac, opaque, rdot16, total } from "../simd";
 import { put16 } from "./strip";
 
 // Two halves of 128: low four bits in 64 bytes each (at 0), high two bits in 32 bytes each (at 128); int8 scales of sub-blocks of 16
@@ -99,9 +99,9 @@ export function matvecQ6_K(w: usize, x: usize, out: usize, rows: u32, K: u32): v
         }
         q += 6 * step; scale += 6;
       }
-      acc = fma4(f32x4.convert_i32x4_s(s), f32x4.splat(f16(w + 208) * load<f32>(dx)), acc);
+      acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(f16(w + 208) * load<f32>(dx)), acc);
       dx += 4; sum += 32;
     }
-    store<f32>(out, hsum(acc));
+    store<f32>(out, f32x4.extract_lane(acc, 0));
   }
 }

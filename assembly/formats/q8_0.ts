@@ -1,5 +1,5 @@
 import { wideOffset } from "../matmul/activation";
-import { f16, f16Likely, fma4, hsum, mac } from "../simd";
+import { f16, f16Likely, fma4, mac, total } from "../simd";
 
 // f16 d, 32 int8: w = d · q. 34 bytes.
 
@@ -25,9 +25,9 @@ export function matvecQ8_0(w: usize, x: usize, out: usize, rows: u32, K: u32): v
     for (const end = w + rowBytes; w < end; w += 34) {
       const a = mac(v128.load8x8_s(w, 10), v128.load(q, 16), i32x4.dot_i16x8_s(v128.load8x8_s(w, 2), v128.load(q)));
       const b = mac(v128.load8x8_s(w, 26), v128.load(q, 48), i32x4.dot_i16x8_s(v128.load8x8_s(w, 18), v128.load(q, 32)));
-      acc = fma4(f32x4.convert_i32x4_s(i32x4.add(a, b)), f32x4.splat(f16Likely(w) * load<f32>(scale)), acc);
+      acc = fma4(f32x4.convert_i32x4_s(total(i32x4.add(a, b))), f32x4.splat(f16Likely(w) * load<f32>(scale)), acc);
       scale += 4; q += 64;
     }
-    store<f32>(out, hsum(acc));
+    store<f32>(out, f32x4.extract_lane(acc, 0));
   }
 }

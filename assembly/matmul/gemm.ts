@@ -1,27 +1,31 @@
 // out = x · wᵀ for some rows of w and a list of tokens: matvec for few tokens, panels and tiles for more. ops/matmul.ts gives all tokens,
 // ops/matmul_experts.ts an expert's.
+//
+// A token's result is the same bits by either way: a block's sum is exact in i32, and then both add sum · (d · dx) to one float, block by
+// block, mins before data. It has to be: a difference of 1e-7 tips the rounding of an activation or the choice of an expert now and then, and
+// perplexity at ubatch 1 and 256 differed by 2e-3. The price is the lanes' sum once a block (simd.ts total): nothing for blocks of 256.
 
-import { blockSize, codeSteps, hasMins, inputRowBytes, isFloat, matvec, rowBytes } from "../formats/table";
+import { blockSize, codeSteps, hasMins, inputRowBytes, isFloat, matvec, rowBytes, widenFloats } from "../formats/table";
 import { F32, Q4_0, Q4_K, Q6_K, Q8_0 } from "../formats/ids";
 import { STRIP, STRIP_BYTES } from "../formats/strip";
 import { groupSteps } from "./panel_codes";
 import { PANEL_ROWS, QUAD_TOKENS, packPanel, packQuad, panelBytes, quadBytes } from "./panel";
-import { ACC_BYTES, clearAcc, tileFloat, tileInt } from "./tile";
+import { ACC_BYTES, clearAcc, tileInt } from "./tile";
 import { tileCodes } from "./tile_codes";
+import { dotPair } from "./tile_float";
 
 /**
  * Fewest tokens for which packing panels pays, measured on x86 (2048x2048): packing costs about one quad of tokens, and a token's matvec
  * between a third (relaxed Q4_K) and all of a quad (Q5_K without relaxed SIMD).
  */
 function gemmTokens(format: u32): u32 {
-  if (isFloat(format)) return format == F32 ? 16 : 8;
   if (format == Q8_0) return 6;
   return ASC_FEATURE_RELAXED_SIMD && (format == Q4_K || format == Q6_K || format == Q4_0) ? 6 : 4;
 }
 
 /**
  * Panels held at once: a quad of tokens is woven once for all of them. 256 KiB leave room in an L2 cache of 512 KiB or more.
- * Scratch: strips (8 · 1024 f32 at most), acc and sums, quad, panels; matmulScratchBytes in ts/backends/wasm/activation.ts adds them up.
+ * Scratch: strips (8 · 1024 f32 at most), acc and sums, quad, panels, or eight rows of f32; matmulScratchBytes in ts/backends/wasm/activation.ts adds them up.
  */
 const PANELS_BYTES: usize = 256 << 10;
 const MOST_PANELS: u32 = 8;
@@ -30,7 +34,8 @@ const STRIPS_BYTES: usize = 32 << 10;
 /** One product: plain numbers, passed on as they are. `list` is 0 for tokens 0, 1, 2…, else u32 rows of out; row i reads x row i / share. */
 export function gemm(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
   end = min(end, (N + PANEL_ROWS - 1) / PANEL_ROWS); // whatever the caller counts as units, no row beyond N is written
-  if (tokens < gemmTokens(format)) few(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin, end);
+  if (isFloat(format)) floats(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
+  else if (tokens < gemmTokens(format)) few(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin, end);
   else many(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
 }
 
@@ -49,6 +54,28 @@ function few(out: usize, x: usize, w: usize, list: usize, share: u32, from: u32,
     for (let i = from; i < to; i++) {
       const row = outRow(list, i);
       matvec(format, w + <usize>n * bytes, x + <usize>(row / share) * xBytes, out + (<usize>row * <usize>N + <usize>n << 2), min(run, last - n), K, scratch);
+    }
+  }
+}
+
+/** Float formats: eight rows are widened once for all tokens, F32 not even that. */
+function floats(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
+  if (tokens == 1) return few(out, x, w, list, share, 0, 1, N, K, format, scratch, begin, end);
+  const bytes = rowBytes(format, K), wide = <usize>K << 2, last = min(end * PANEL_ROWS, N);
+  for (let n = begin * PANEL_ROWS; n < last; n += PANEL_ROWS) {
+    const rows = min(PANEL_ROWS, last - n);
+    let panel = w + <usize>n * bytes;
+    if (format != F32) {
+      for (let r: u32 = 0; r < rows; r++) widenFloats(format, panel + <usize>r * bytes, K, scratch + <usize>r * wide);
+      panel = scratch;
+    }
+    for (let t: u32 = 0; t < tokens; t += 2) {
+      const a = outRow(list, t), b = outRow(list, min(t + 1, tokens - 1)); // an odd last token is done twice, to the same bits
+      for (let r: u32 = 0; r < rows; r++) {
+        const to = out + (<usize>(n + r) << 2);
+        const x0 = x + <usize>(a / share) * wide, x1 = x + <usize>(b / share) * wide;
+        dotPair(panel + <usize>r * wide, x0, x1, K, to + (<usize>a * <usize>N << 2), to + (<usize>b * <usize>N << 2));
+      }
     }
   }
 }
@@ -88,13 +115,11 @@ function storeTile(out: usize, list: usize, t: u32, tokens: u32, n: u32, N: u32,
 
 function tile(format: u32, panel: usize, bytes: usize, quad: usize, acc: usize): void {
   clearAcc(acc);
-  if (isFloat(format)) {
-    tileFloat(panel, panel + bytes, quad, acc);
-  } else if (codeSteps(format) != 0) {
+  if (codeSteps(format) != 0) {
     tileCodes(panel, panel + bytes, quad, acc, acc + ACC_BYTES, blockSize(format), groupSteps(format), codeSteps(format), !hasMins(format));
   } else {
     const steps = blockSize(format) >> 1;
-    tileInt(panel, panel + bytes, quad, acc, steps, hasMins(format) ? steps >> 4 : steps);
+    tileInt(panel, panel + bytes, quad, acc, hasMins(format) ? steps >> 4 : steps, steps);
   }
 }
 

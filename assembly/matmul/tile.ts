@@ -47,26 +47,3 @@ export function tileInt(panel: usize, panelEnd: usize, quad: usize, acc: usize, 
     length = both - length;
   }
 }
-
-// @ts-ignore: decorator
-@inline
-function addTo(acc: usize, a: v128, b: v128): void {
-  v128.store(acc, f32x4.add(v128.load(acc), a));
-  v128.store(acc, f32x4.add(v128.load(acc, 16), b), 16);
-}
-
-/** acc += panel · quad in f32. Sums go to memory every 32 steps: the error of a long sum then grows with 32 + K / 32, not with K. */
-export function tileFloat(panel: usize, panelEnd: usize, quad: usize, acc: usize): void {
-  const z = f32x4.splat(0);
-  while (panel < panelEnd) {
-    let a0 = z, a1 = z, a2 = z, a3 = z, b0 = z, b1 = z, b2 = z, b3 = z;
-    for (const end = min(panelEnd, panel + (32 << 5)); panel < end; panel += 32) {
-      const a = v128.load(panel), b = v128.load(panel, 16);
-      const x0 = v128.load32_splat(quad), x1 = v128.load32_splat(quad, 4), x2 = v128.load32_splat(quad, 8), x3 = v128.load32_splat(quad, 12);
-      a0 = fma4(a, x0, a0); b0 = fma4(b, x0, b0); a1 = fma4(a, x1, a1); b1 = fma4(b, x1, b1);
-      a2 = fma4(a, x2, a2); b2 = fma4(b, x2, b2); a3 = fma4(a, x3, a3); b3 = fma4(b, x3, b3);
-      quad += 16;
-    }
-    addTo(acc, a0, b0); addTo(acc + 32, a1, b1); addTo(acc + 64, a2, b2); addTo(acc + 96, a3, b3);
-  }
-}

@@ -58,7 +58,6 @@ describe("perplexity of the trained model on held-out text", () => {
       using model = await loadModel(embeddedModel, { threads });
       for (const ubatch of [1, 7, 64, 256]) results.push((await runningPerplexity(model, 256, 3, { ubatch })).at(-1)!);
     }
-    console.log(results);
-    for (const value of results) expect(apart(value, results[0]!)).toBeLessThan(1e-4);
+    for (const value of results) expect(apart(value, results[0]!)).toBeLessThan(1e-7); // the bar is 1e-4; kernels promise the same bits
   });
 });

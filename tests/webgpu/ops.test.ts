@@ -9,12 +9,13 @@ const backend = await testBackend();
 afterAll(() => backend?.close());
 
 const cacheTypes: readonly Format[] = ["F32", "F16", "Q8_0"];
-/** The matmul family has its own suite, format by format. */
-const elsewhere = new Set(["matmul", "matmul_experts", "get_rows"]);
+/** The matmul family has its own suite, format by format; here one of each way of packing goes through the backend itself. */
+const weightTypes: readonly Format[] = ["F32", "F16", "Q8_0", "Q4_K", "Q6_K"];
 
 const applyOf = (op: OpDeclaration) => Object.values(ops).find((one) => "declaration" in one && one.declaration === op) as never;
 
 function formatsOf(op: OpDeclaration): Formats[] {
+  if (op.inputs.w) return weightTypes.map((weight) => ({ weight, cache: "F32" }));
   const cached = Object.values(op.inputs).some((text) => text.startsWith("cache"));
   return (cached ? cacheTypes : cacheTypes.slice(0, 1)).map((cache) => ({ weight: "F32", cache }));
 }
@@ -26,9 +27,9 @@ async function agree(op: OpDeclaration, sizes: Case, formats: Formats, seed: num
 }
 
 describe.skipIf(!backend)("every op on the GPU", () => {
-  for (const op of ops.allOps.filter(({ name }) => !elsewhere.has(name))) {
+  for (const op of ops.allOps) {
     for (const formats of formatsOf(op)) {
-      it(`${op.name} ${formats.cache}`, async () => {
+      it(`${op.name} ${op.inputs.w ? formats.weight : formats.cache}`, async () => {
         for (const [i, sizes] of op.cases.entries()) await agree(op, sizes, formats, i + 1);
       });
     }
@@ -50,7 +51,7 @@ const longer: readonly (readonly [string, OpDeclaration, Case, Format])[] = [
   ["attention, 24 heads to one", ops.attention.declaration, { T: 3, H: 24, G: 1, D: 64, S: 1, N: 40, scale: 0.2, rows: repeat(3, 0), positions: range(3, 30) }, "F16"],
   ["kv_write, two blocks a head", ops.kvWrite.declaration, { T: 9, G: 2, D: 128, S: 2, N: 20, rows: [...repeat(5, 1), ...repeat(4, 0)], positions: [...range(5, 3), ...range(4)] }, "Q8_0"],
   ["conv1d, 130 tokens of three sequences", ops.conv1d.declaration, { T: 130, C: 72, K: 4, S: 4, J: 3, rows: [...repeat(127, 2), ...repeat(1, 0), ...repeat(2, 3)] }, "F32"],
-  ["gated_delta, 130 tokens", ops.gatedDelta.declaration, { T: 130, C: 512, Hk: 1, Hv: 2, Dk: 128, Dv: 128, S: 2, tiled: 0, eps: 1e-6, rows: repeat(130, 1) }, "F32"],
+  ["gated_delta, 130 tokens", ops.gatedDelta.declaration, { T: 130, C: 512, Hk: 1, Hv: 2, Dk: 128, Dv: 128, S: 2, tiled: 0, eps: 1e-6, rows: repeat(130, 1) }, "F32"], // A is positive for some heads
   ["gated_delta, four sequences decoding", ops.gatedDelta.declaration, { T: 4, C: 384, Hk: 2, Hv: 4, Dk: 64, Dv: 32, S: 5, tiled: 1, eps: 1e-6, rows: [4, 0, 2, 1] }, "F32"],
   ["gated_delta, keys of 256", ops.gatedDelta.declaration, { T: 11, C: 576, Hk: 1, Hv: 1, Dk: 256, Dv: 64, S: 1, tiled: 0, eps: 1e-6, rows: repeat(11, 0) }, "F32"],
   ["router, 512 experts", ops.router.declaration, { T: 3, X: 512, U: 10 }, "F32"],

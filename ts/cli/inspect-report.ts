@@ -80,7 +80,8 @@ function sizeBytes(file: GgufFile): number {
 
 function fileLine(file: GgufFile): string {
   const shards = file.sources.length > 1 ? ` in ${file.sources.length} files` : "";
-  return `GGUF version ${file.version}, ${showBytes(sizeBytes(file))}${shards}: header ${showBytes(file.headerBytes)}, tensors ${showBytes(file.dataBytes)}`;
+  const parts = `header ${showBytes(file.headerBytes)}, tensors ${showBytes(file.dataBytes)}`;
+  return `GGUF version ${file.version}, ${showBytes(sizeBytes(file))}${shards}: ${parts}`;
 }
 
 function formatSums(file: GgufFile): FormatSum[] {
@@ -125,14 +126,12 @@ function jsonValue(value: GgufValue): object {
 function architecture(config: Config, nodes: number): string[] {
   const { L, mtpLayers, recurrent, E, V, H, G, D, F, X, U, expertF, sharedF, Hk, Hv, Dk, Dv, K, rope, trainedContext } = config;
   const deltaLayers = recurrent.filter(Boolean).length;
+  const mtp = mtpLayers > 0 ? ` (and ${mtpLayers} for multi-token prediction, not run)` : "";
   const experts = X > 0 ? `${X} experts of ${expertF}, ${U} used, shared expert of ${sharedF}` : `dense, ${F}`;
   return [
     `Architecture: ${config.architecture}`,
     ...table([
-      [
-        "layers",
-        `${L}: ${deltaLayers} gated delta net, ${L - deltaLayers} gated attention${mtpLayers > 0 ? ` (and ${mtpLayers} for multi-token prediction, not run)` : ""}`,
-      ],
+      ["layers", `${L}: ${deltaLayers} gated delta net, ${L - deltaLayers} gated attention${mtp}`],
       ["embedding", `${E}`],
       ["vocabulary", `${V}`],
       ["attention", `query heads ${H}, kv heads ${G}, of ${D} each; rope on ${rope.dimensions}, base ${rope.freqBase}`],

@@ -49,9 +49,8 @@ export async function createContext(model: Model, options: ContextOptions, flags
   if (flags.verbose) {
     const { kvCache, recurrentState, compute } = context.bytes;
     terminal.tell(`graph nodes = ${context.graphInfo.nodes}, graph splits = ${context.graphInfo.splits}`);
-    terminal.tell(
-      `context of ${context.shape.contextLength} tokens: KV cache ${showBytes(kvCache)}, recurrent state ${showBytes(recurrentState)}, compute ${showBytes(compute)}`,
-    );
+    const parts = `KV cache ${showBytes(kvCache)}, recurrent state ${showBytes(recurrentState)}, compute ${showBytes(compute)}`;
+    terminal.tell(`context of ${context.shape.contextLength} tokens: ${parts}`);
   }
   return context;
 }

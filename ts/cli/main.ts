@@ -5,6 +5,7 @@ import { describeFailure } from "./errors.ts";
 import { addInspect } from "./inspect.ts";
 import { addPerplexity } from "./perplexity.ts";
 import { addRun } from "./run.ts";
+import { synthCommand } from "./synth.ts";
 import { openTerminal } from "./terminal.ts";
 
 function packageVersion(): string {
@@ -30,6 +31,7 @@ program
 addRun(program, terminal);
 addInspect(program, terminal);
 addPerplexity(program, terminal);
+program.addCommand(synthCommand().copyInheritedSettings(program));
 
 const takesValue = (flag: string) =>
   program.commands.some((command) => command.options.some((option) => option.required && (option.short === flag || option.long === flag)));

@@ -10,7 +10,15 @@ export interface Terminal {
   tell(line: string): void;
 }
 
+let opened: Terminal | undefined;
+
+/** The process has one: every call gives the same. */
 export function openTerminal(): Terminal {
+  opened ??= listen();
+  return opened;
+}
+
+function listen(): Terminal {
   const stop = new AbortController();
   // Once: a second Ctrl-C finds the system's own handling and ends the process at once.
   process.once("SIGINT", () => stop.abort(new Interrupted("interrupted")));

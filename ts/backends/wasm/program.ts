@@ -31,8 +31,8 @@ const FLAG = { barrier: 1, single: 2, tickets: 4 };
 const SINGLE_WORK = 8192;
 /** From this on units are drawn by ticket, so that a core that another process slows does not hold up the rest. */
 const TICKET_WORK = 400_000;
-/** Tickets a thread draws in one command: few enough that a draw (an atomic add) costs nothing, enough to even out. */
-const TICKETS_PER_THREAD = 8;
+/** Tickets a thread draws in one command: enough to even out, few enough that a GEMM weaves its tokens for several panels at a time. */
+const TICKETS_PER_THREAD = 4;
 
 /** Writes commands as the words that the interpreter runs, with a barrier wherever one thread could see another's memory half done. */
 export function encode(commands: readonly Command[], threads: number): Int32Array<ArrayBuffer> {

@@ -9,6 +9,7 @@ import sumNorm from "../../../gpu/sum_norm.wgsl";
 import termAdd from "../../../gpu/term_add.wgsl";
 import termExperts from "../../../gpu/term_experts.wgsl";
 import termShared from "../../../gpu/term_shared.wgsl";
+import tokens from "../../../gpu/tokens.wgsl";
 import { scalarsOf } from "../../graph/op.ts";
 import { showShape, type Node, type Tensor } from "../../graph/tensor.ts";
 import type { GpuRange, LoweringContext } from "./dispatch.ts";
@@ -112,7 +113,7 @@ const normRopeCache: Pattern = (norm, around) => {
     const now = scalarsOf(write, dims);
     const constants = { ...kvWriteConstants(write, now), P: scalarsOf(rope, dims).P!, EPS: f32(norm.params.eps!) };
     const own = [["read", range(norm.inputs.weight!)], ["read", range(rope.inputs.rotation!)]] as const;
-    const files = [commonSum, headRow, normRope, cacheEncode, kvWriteNormRope, kvWriteText];
+    const files = [tokens, commonSum, headRow, normRope, cacheEncode, kvWriteNormRope, kvWriteText];
     const bindings = [...kvWriteBindings(write, range, norm.inputs.x!), ...own];
     return [dispatch("rms_norm + rope + kv_write", files, constants, bindings, fold(2 * now.T! * now.G!))];
   };

@@ -9,6 +9,7 @@ import gateSigmoid from "../../../gpu/gate_sigmoid.wgsl";
 import headRow from "../../../gpu/head_row.wgsl";
 import kvWriteText from "../../../gpu/kv_write.wgsl";
 import kvWritePlain from "../../../gpu/kv_write_plain.wgsl";
+import tokens from "../../../gpu/tokens.wgsl";
 import { type Format, formatByName } from "../../graph/formats.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Scalars, Tensor } from "../../graph/tensor.ts";
@@ -23,7 +24,7 @@ export const cacheType = (tensor: Tensor): number => formatByName(tensor.type as
 
 export const lowerKvWrite: LowerNode = (node, { dims, range }) => {
   const s = scalarsOf(node, dims);
-  const files = [headRow, cacheEncode, kvWritePlain, kvWriteText];
+  const files = [tokens, headRow, cacheEncode, kvWritePlain, kvWriteText];
   return [dispatch("kv_write", files, kvWriteConstants(node, s), kvWriteBindings(node, range), fold(2 * s.T! * s.G!))];
 };
 
@@ -90,14 +91,14 @@ export function attentionDispatches(node: Node, { dims, range, scratch }: Loweri
   const gateBinding = gate ? [["read", range(gate)] as const] : [];
   if (SPLITS === 1) {
     const bindings = [...reads, ["read_write", range(out)] as const, ...gateBinding];
-    return [dispatch("attention", [cacheRead, gateFile, attentionOut, attentionText], { ...constants, GATE: 6 }, bindings, workgroups)];
+    return [dispatch("attention", [tokens, cacheRead, gateFile, attentionOut, attentionText], { ...constants, GATE: 6 }, bindings, workgroups)];
   }
   const shares = scratch("attention shares", 4 * T * H * SPLITS * D);
   const stats = scratch("attention stats", 8 * T * H * SPLITS);
   const parts = [...reads, ["read_write", shares] as const, ["read_write", stats] as const];
   const join = [["read_write", range(out)] as const, ["read", shares] as const, ["read", stats] as const, ...gateBinding];
   return [
-    dispatch("attention share", [cacheRead, attentionShare, attentionText], constants, parts, workgroups),
+    dispatch("attention share", [tokens, cacheRead, attentionShare, attentionText], constants, parts, workgroups),
     dispatch("attention join", [gateFile, attentionJoin], { WG: HEAD_WG, H, D, SPLITS, GATE: 3 }, join, fold(T * H)),
   ];
 }

@@ -7,6 +7,7 @@ import gatedDeltaNorm from "../../../gpu/gated_delta_norm.wgsl";
 import gatedDeltaOut from "../../../gpu/gated_delta_out.wgsl";
 import laneSum from "../../../gpu/lane_sum.wgsl";
 import sequenceRun from "../../../gpu/sequence_run.wgsl";
+import tokens from "../../../gpu/tokens.wgsl";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Scalars } from "../../graph/tensor.ts";
 import type { Dispatch, LowerNode, LoweringContext } from "./dispatch.ts";
@@ -22,12 +23,12 @@ export const lowerConv1d: LowerNode = (node, { dims, range }) => {
   const io = [["read_write", range(node.outputs.out!)], ["read", range(x!)], ["read", range(weight!)]] as const;
   const constants = { WG, C: C! };
   if (T! <= STEP_TOKENS) {
-    return [dispatch("conv1d step", [conv1dStep], constants, [...io, ["read_write", range(state!)], ["read", range(rows!)]], [channels, 1, 1])];
+    return [dispatch("conv1d step", [tokens, conv1dStep], constants, [...io, ["read_write", range(state!)], ["read", range(rows!)]], [channels, 1, 1])];
   }
   const update = [["read_write", range(state!)], ["read", range(x!)], ["read", range(rows!)]] as const;
   return [
-    dispatch("conv1d", [conv1dText], constants, [...io, ["read", range(state!)], ["read", range(rows!)]], fold(Math.ceil((T! * C!) / WG))),
-    dispatch("conv1d state", [sequenceRun, conv1dState], constants, update, [channels, S!, 1]),
+    dispatch("conv1d", [tokens, conv1dText], constants, [...io, ["read", range(state!)], ["read", range(rows!)]], fold(Math.ceil((T! * C!) / WG))),
+    dispatch("conv1d state", [tokens, sequenceRun, conv1dState], constants, update, [channels, S!, 1]),
   ];
 };
 
@@ -96,7 +97,7 @@ export function deltaDispatches(node: Node, { dims, range }: LoweringContext, no
     ["read", range(rows!)] as const,
     ...(norm ? [["read", range(norm.inputs.gate!)] as const, ["read", range(norm.inputs.weight!)] as const] : []),
   ];
-  const files = [sequenceRun, laneSum, ...(norm ? [commonSum, gatedDeltaNorm] : [gatedDeltaOut]), gatedDeltaText];
+  const files = [tokens, sequenceRun, laneSum, ...(norm ? [commonSum, gatedDeltaNorm] : [gatedDeltaOut]), gatedDeltaText];
   return [dispatch(norm ? "gated_delta + gated_norm" : "gated_delta", files, constants, bindings, [s.Hv! * l.SLICES, s.S!, 1])];
 }
 

@@ -5,11 +5,15 @@ import type { LowerNode } from "./dispatch.ts";
 import { lowerAttention, lowerKvWrite, MAX_HEAD } from "./lower-cache.ts";
 import { deltaSupported, lowerConv1d, lowerGatedDelta } from "./lower-delta.ts";
 import { lowerBroadcast, lowerExpertsSum, lowerRope, lowerSigmoidMul, lowerSiluMul } from "./lower-elementwise.ts";
+import { lowerGetRows, lowerMatmul, lowerMatmulExperts } from "./matmul.ts";
 import { lowerGatedNorm, lowerRmsNorm, lowerRouter, MAX_EXPERTS } from "./lower-rows.ts";
 
 /** What each op becomes on the GPU. */
 export const lowerings: Readonly<Record<string, LowerNode>> = {
+  get_rows: lowerGetRows,
   rms_norm: lowerRmsNorm,
+  matmul: lowerMatmul,
+  matmul_experts: lowerMatmulExperts,
   router: lowerRouter,
   experts_sum: lowerExpertsSum,
   silu_mul: lowerSiluMul,

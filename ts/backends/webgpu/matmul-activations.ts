@@ -1,5 +1,6 @@
 import type { Tensor } from "../../graph/tensor.ts";
 import expertsPlan from "../../../gpu/matmul_experts_plan.wgsl";
+import quantizeF16 from "../../../gpu/quantize_f16.wgsl";
 import quantizeQ8 from "../../../gpu/quantize_q8.wgsl";
 import type { Dispatch, GpuRange, LoweringContext } from "./dispatch.ts";
 import { align, grid, unitsOf } from "./matmul-packing.ts";
@@ -39,6 +40,21 @@ export function quantisedActivations(x: Tensor, rows: number, K: number, context
   if (!take(context, name, x.storage)) return { ranges, dispatches: [] };
   const kernel = { name: "quantize_q8", files: [quantizeQ8], constants: { WORKGROUP }, access: ["read", "read_write", "read_write"] as const };
   return { ranges, dispatches: [{ kernel, bindings: [context.range(x), ...ranges], workgroups: grid(units / WORKGROUP) }] };
+}
+
+/** Rows of x in f16 with a scale each; see quantize_f16.wgsl. */
+export function halfActivations(x: Tensor, rows: number, K: number, context: LoweringContext): Shared<readonly [GpuRange, GpuRange]> {
+  const UNITS = unitsOf(K);
+  const halvesBytes = align(rows * UNITS * 64, 256);
+  const name = `matmul f16 ${K}`;
+  const memory = context.scratch(name, halvesBytes + rows * 4);
+  const halves = { buffer: memory.buffer, offset: memory.offset, bytes: rows * UNITS * 64 };
+  const scales = { buffer: memory.buffer, offset: memory.offset + halvesBytes, bytes: rows * 4 };
+  const ranges = [halves, scales] as const;
+  if (!take(context, name, x.storage)) return { ranges, dispatches: [] };
+  const constants = { WORKGROUP: 128, K, UNITS };
+  const kernel = { name: "quantize_f16", files: [quantizeF16], constants, access: ["read", "read_write", "read_write"] as const };
+  return { ranges, dispatches: [{ kernel, bindings: [context.range(x), ...ranges], workgroups: grid(rows) }] };
 }
 
 /** Slots (t, u) sorted by expert and cut into tiles of BM; see matmul_experts_plan.wgsl. */

@@ -7,8 +7,10 @@ import sum from "../../../gpu/matmul_sum.wgsl";
 import sumSubgroup from "../../../gpu/matmul_sum_subgroup.wgsl";
 import tileDense from "../../../gpu/matmul_tile_dense.wgsl";
 import tileExperts from "../../../gpu/matmul_tile_experts.wgsl";
+import tileMatrix from "../../../gpu/matmul_tile_matrix.wgsl";
 import tileF32 from "../../../gpu/matmul_tile_f32.wgsl";
 import tileQ8 from "../../../gpu/matmul_tile_q8.wgsl";
+import unit from "../../../gpu/weights/unit.wgsl";
 import vec from "../../../gpu/matmul_vec.wgsl";
 import vecDense from "../../../gpu/matmul_vec_dense.wgsl";
 import vecExperts from "../../../gpu/matmul_vec_experts.wgsl";
@@ -92,6 +94,30 @@ export function tileKernel(problem: Problem, shape: TileShape, caps: GpuCapabili
     name: `${experts ? "matmul_experts" : "matmul"} tile ${format} ${problem.N}x${problem.K}`,
     files: [...files, ...xFiles(problem, caps), store, experts ? tileExperts : tileDense, quantised ? tileQ8 : tileF32],
     constants: { ...common(problem), ...constants },
+    access: experts ? ACCESS : ACCESS.slice(0, 6),
+  };
+}
+
+/** Tiles on sub-group matrices. */
+export interface MatrixShape {
+  /** Rows of x and of w a workgroup, and of these a sub-group. */
+  readonly BM: number;
+  readonly BN: number;
+  readonly WM: number;
+  readonly WN: number;
+}
+
+export function matrixKernel(problem: Problem, shape: MatrixShape, caps: GpuCapabilities): KernelSpec {
+  const { format, experts } = problem;
+  const { files, quantised } = packingOf(format);
+  const { BM, BN, WM, WN } = shape;
+  const LANES = caps.subgroupMin;
+  const constants = { WORKGROUP: (BM / WM) * (BN / WN) * LANES, LANES, BM, BN, WM, WN };
+  return {
+    name: `${experts ? "matmul_experts" : "matmul"} matrix ${format} ${problem.N}x${problem.K}`,
+    files: [...files, ...(quantised ? [unit] : []), store, experts ? tileExperts : tileDense, tileMatrix],
+    constants: { ...common(problem), ...constants },
+    enables: ["f16", "subgroups", "chromium_experimental_subgroup_matrix"],
     access: experts ? ACCESS : ACCESS.slice(0, 6),
   };
 }
