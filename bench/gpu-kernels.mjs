@@ -276,11 +276,33 @@ async function check(variants) {
   gpu.check();
 }
 
+/** Compiles every kernel of every format; on Dawn's null backend too (DAWN_FLAGS="backend=null;enable-dawn-features=allow_unsafe_apis"). */
+async function compile() {
+  const matrix = { ...caps, subgroupMatrix: true, subgroupMin: 32, subgroupMax: 32 };
+  for (const { name: format } of formats) {
+    for (const [T, N, K] of [[1, 70, 512], [5, 2000, 512], [100, 130, 512]]) {
+      const { node } = graphOf(format, T, N, K);
+      for (const some of [caps, matrix]) {
+        for (const { kernel, bindings } of lowerMatmul(node, context(new Map([[node.inputs.w, alloc(packedBytes(format, N, K))]]), some))) {
+          device.pushErrorScope("validation");
+          pipelines.get(kernel, kernel.access);
+          const error = await device.popErrorScope();
+          if (error) throw new Error(`${kernel.name}: ${error.message}`);
+          if (bindings.length !== kernel.access.length) throw new Error(`${kernel.name}: ${bindings.length} bindings, ${kernel.access.length} declared`);
+        }
+      }
+    }
+    free();
+  }
+  console.log("every kernel compiles");
+}
+
 const wanted = process.argv.slice(2);
 const all = wanted.length === 0;
 const plain = { ...caps, subgroupMatrix: false };
 const variants = caps.subgroupMatrix ? [["plain", plain], ["matrix", caps]] : [["plain", plain]];
 console.log(gpu.description, JSON.stringify({ ...caps, limits: undefined }));
+if (wanted.includes("compile")) await compile();
 if (all || wanted.includes("check")) await check(variants);
 if (all || wanted.includes("matvec")) await matvec(formats.map(({ name }) => name), [[8192, 8192], [248320, 1024]], [1]);
 if (all || wanted.includes("small")) await matvec(["Q8_0", "Q4_K", "Q6_K", "F32"], [[512, 2048], [2048, 2048], [2048, 512], [8192, 2048], [2048, 4096]], [1]);

@@ -51,10 +51,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var k = 0u; k < 32u; k += 16u) {
       var xs: array<subgroup_matrix_left<f16, 16, 16>, WM / 16>;
       for (var i = 0u; i < WM / 16u; i++) {
-        xs[i] = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&x_tile, ((m_sub + 16u * i) * STRIDE + k) / PER_OFFSET, STRIDE / PER_STRIDE);
+        xs[i] = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&x_tile, ((m_sub + 16u * i) * STRIDE + k), STRIDE);
       }
       for (var j = 0u; j < WN / 16u; j++) {
-        let w = subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&w_tile, ((n_sub + 16u * j) * STRIDE + k) / PER_OFFSET, STRIDE / PER_STRIDE);
+        let w = subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&w_tile, ((n_sub + 16u * j) * STRIDE + k), STRIDE);
         for (var i = 0u; i < WM / 16u; i++) {
           sums[i][j] = subgroupMatrixMultiplyAccumulate(xs[i], w, sums[i][j]);
         }

@@ -1,6 +1,6 @@
 import type { Format } from "../../graph/formats.ts";
 import type { GpuCapabilities } from "./dispatch.ts";
-import type { Problem, TileShape, VecShape } from "./matmul-kernels.ts";
+import type { MatrixShape, Problem, TileShape, VecShape } from "./matmul-kernels.ts";
 import { packingOf, unitsOf } from "./matmul-packing.ts";
 
 /** Which kernel a matmul becomes, and the sizes of its workgroups: every number that was tuned is here. */
@@ -8,7 +8,7 @@ import { packingOf, unitsOf } from "./matmul-packing.ts";
 /** Up to so many tokens w is read once a TOKENS of them by the matrix-vector kernels; beyond, tiles. */
 const VEC_TOKENS = 8;
 
-export function useVec(_format: Format, tokens: number): boolean {
+export function useVec(tokens: number): boolean {
   return tokens <= VEC_TOKENS;
 }
 
@@ -42,6 +42,23 @@ export function expertTileShape(slots: number, X: number): TileShape {
   if (average <= 16) return { BM: 16, BN: 64, TM: 2, TN: 4, step: 2 };
   if (average <= 32) return { BM: 32, BN: 64, TM: 4, TN: 4, step: 2 };
   return { BM: 64, BN: 64, TM: 4, TN: 4, step: 2 };
+}
+
+/** F32 weights (routers, gates) keep their precision: f16 operands would lose half of it. Kernels count on one size of sub-groups. */
+export function useMatrix(format: Format, caps: GpuCapabilities): boolean {
+  return caps.subgroupMatrix && caps.subgroupMin === caps.subgroupMax && format !== "F32";
+}
+
+export function matrixShape(_problem: Problem, tokens: number, _caps: GpuCapabilities): MatrixShape {
+  if (tokens <= 32) return { BM: 32, BN: 64, WM: 16, WN: 32 };
+  return { BM: 64, BN: 64, WM: 32, WN: 32 };
+}
+
+export function expertMatrixShape(slots: number, X: number): MatrixShape {
+  const average = slots / X;
+  if (average <= 16) return { BM: 16, BN: 64, WM: 16, WN: 16 };
+  if (average <= 32) return { BM: 32, BN: 64, WM: 16, WN: 32 };
+  return { BM: 64, BN: 64, WM: 32, WN: 32 };
 }
 
 /** The largest power of two at or below n, at least 1. */

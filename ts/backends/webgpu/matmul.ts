@@ -1,11 +1,11 @@
 import type { Format } from "../../graph/formats.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
-import type { Dispatch, GpuRange, LoweringContext, LowerNode } from "./dispatch.ts";
-import { expertTiles, quantisedActivations } from "./matmul-activations.ts";
-import { type Problem, tileKernel, vecKernel } from "./matmul-kernels.ts";
+import type { Dispatch, GpuCapabilities, GpuRange, KernelSpec, LoweringContext, LowerNode } from "./dispatch.ts";
+import { expertTiles, halfActivations, quantisedActivations } from "./matmul-activations.ts";
+import { type MatrixShape, matrixKernel, type Problem, type TileShape, tileKernel, vecKernel } from "./matmul-kernels.ts";
 import { largestRowBytes, packingOf, ROW_ALIGN, weightBindings } from "./matmul-packing.ts";
-import { expertTileShape, tileShape, useVec, useVecExperts, vecShape } from "./matmul-shapes.ts";
+import { expertMatrixShape, expertTileShape, matrixShape, tileShape, useMatrix, useVec, useVecExperts, vecShape } from "./matmul-shapes.ts";
 
 export { lowerGetRows } from "./matmul-get-rows.ts";
 
@@ -22,48 +22,61 @@ export const lowerMatmul: LowerNode = (node, context) => {
   const { T, N, K } = sizes(node, context, "T", "N", "K");
   const { x, w } = node.inputs as { x: Tensor; w: Tensor };
   const weight = { format: w.type as Format, packed: context.range(w), rows: N, K };
-  const activations = activationsOf(x, T, weight, context);
+  const way = useVec(T) ? "vec" : useMatrix(weight.format, context.caps) ? "matrix" : "tile";
+  const activations = activationsOf(x, T, weight, way, context);
   const out = context.range(node.outputs.out!);
   const dispatches = rowRanges(weight, ROW_ALIGN, context).flatMap(({ first, count }) =>
     tokenRanges(T, N, K, context).map((tokens): Dispatch => {
       const problem: Problem = { format: weight.format, N: count, K, outStride: N, firstN: first };
       const rows = (range: GpuRange) => slice(range, T, tokens.first, tokens.count);
       const bindings = bind(weightBindings(weight.format, weight.packed, N, K, first, count), activations.ranges.map(rows), rows(out));
-      if (useVec(weight.format, tokens.count)) {
-        const shape = vecShape(problem, tokens.count);
-        const [X, Z] = spread(Math.ceil(count / ((shape.workgroup / shape.lanes) * shape.rows)));
-        return { kernel: vecKernel(problem, shape, context.caps), bindings, workgroups: [X, Math.ceil(tokens.count / shape.tokens), Z] };
-      }
-      const shape = tileShape(problem, tokens.count, context.caps);
-      const workgroups = [Math.ceil(count / shape.BN), Math.ceil(tokens.count / shape.BM), 1] as const;
-      return { kernel: tileKernel(problem, shape, context.caps), bindings, workgroups };
+      return { ...denseKernel(problem, tokens.count, way, context), bindings };
     }),
   );
   return [...activations.dispatches, ...dispatches];
 };
 
+/** How a matmul is done: see the kernels of these names. */
+type Way = "vec" | "tile" | "matrix";
+
+function denseKernel(problem: Problem, tokens: number, way: Way, { caps }: LoweringContext): Omit<Dispatch, "bindings"> {
+  if (way === "vec") {
+    const shape = vecShape(problem, tokens);
+    const [x, z] = spread(Math.ceil(problem.N / ((shape.workgroup / shape.lanes) * shape.rows)));
+    return { kernel: vecKernel(problem, shape, caps), workgroups: [x, Math.ceil(tokens / shape.tokens), z] };
+  }
+  const [kernel, { BM, BN }] = tiled(problem, way, matrixShape(problem, tokens, caps), tileShape(problem, tokens, caps), caps);
+  return { kernel, workgroups: [Math.ceil(problem.N / BN), Math.ceil(tokens / BM), 1] };
+}
+
+function tiled(problem: Problem, way: Way, matrix: MatrixShape, tile: TileShape, caps: GpuCapabilities): readonly [KernelSpec, { BM: number; BN: number }] {
+  return way === "matrix" ? [matrixKernel(problem, matrix, caps), matrix] : [tileKernel(problem, tile, caps), tile];
+}
+
 /** out[t, u, n] = Σ_k x[t, u mod B, k] · w[ids[t, u], n, k] */
 export const lowerMatmulExperts: LowerNode = (node, context) => {
   const { T, U, B, X, N, K } = sizes(node, context, "T", "U", "B", "X", "N", "K");
   const { x, w, ids } = node.inputs as { x: Tensor; w: Tensor; ids: Tensor };
+  const { caps } = context;
   const weight = { format: w.type as Format, packed: context.range(w), rows: X * N, K };
   const slots = T * U;
-  const activations = activationsOf(x, T * B, weight, context);
+  const way = useVecExperts(slots, X) ? "vec" : useMatrix(weight.format, caps) ? "matrix" : "tile";
+  const activations = activationsOf(x, T * B, weight, way, context);
+  const [matrix, tile] = [expertMatrixShape(slots, X), expertTileShape(slots, X)];
+  const plan = way === "vec" ? undefined : expertTiles(ids, slots, X, (way === "matrix" ? matrix : tile).BM, context);
+  const jobs = plan ? plan.ranges : context.range(ids);
   const out = context.range(node.outputs.out!);
-  const vec = useVecExperts(slots, X);
-  const tile = expertTileShape(slots, X);
-  const plan = vec ? undefined : expertTiles(ids, slots, X, tile.BM, context);
   const dispatches = rowRanges(weight, alignedExperts(N) * N, context).map(({ first, count }): Dispatch => {
     const experts = { X, first: first / N, count: count / N, shared: B === 1 ? U : 1 };
     const problem: Problem = { format: weight.format, N, K, outStride: N, firstN: 0, experts };
-    const bindings = bind(weightBindings(weight.format, weight.packed, weight.rows, K, first, count), activations.ranges, out);
+    const bindings = [...bind(weightBindings(weight.format, weight.packed, weight.rows, K, first, count), activations.ranges, out), jobs];
     if (!plan) {
       const shape = vecShape(problem, 1);
       const [gx, gz] = spread(Math.ceil(N / ((shape.workgroup / shape.lanes) * shape.rows)));
-      return { kernel: vecKernel(problem, shape, context.caps), bindings: [...bindings, context.range(ids)], workgroups: [gx, slots, gz] };
+      return { kernel: vecKernel(problem, shape, caps), bindings, workgroups: [gx, slots, gz] };
     }
-    const kernel = tileKernel(problem, tile, context.caps);
-    return { kernel, bindings: [...bindings, plan.ranges], workgroups: [Math.ceil(N / tile.BN), plan.maxTiles, 1] };
+    const [kernel, { BN }] = tiled(problem, way, matrix, tile, caps);
+    return { kernel, bindings, workgroups: [Math.ceil(N / BN), plan.maxTiles, 1] };
   });
   return [...activations.dispatches, ...(plan?.dispatches ?? []), ...dispatches];
 };
@@ -79,8 +92,9 @@ function bind(weights: readonly GpuRange[], x: readonly GpuRange[], out: GpuRang
   return [...weights, x[0]!, x[1] ?? weights[0]!, out];
 }
 
-/** x in int8 and its scales, or x itself. */
-function activationsOf(x: Tensor, rows: number, weight: Weight, context: LoweringContext): { ranges: readonly GpuRange[]; dispatches: readonly Dispatch[] } {
+/** x in f16 or int8, and its scales, or x itself. */
+function activationsOf(x: Tensor, rows: number, weight: Weight, way: Way, context: LoweringContext): { ranges: readonly GpuRange[]; dispatches: readonly Dispatch[] } {
+  if (way === "matrix") return halfActivations(x, rows, weight.K, context);
   if (packingOf(weight.format).quantised) return quantisedActivations(x, rows, weight.K, context);
   return { ranges: [context.range(x)], dispatches: [] };
 }

@@ -18,17 +18,18 @@ export function kernelText(spec: KernelSpec, access: readonly Access[]): string 
   const constants = Object.entries(spec.constants).map(([name, value]) => `const ${name}: ${typeof value === "number" ? "u32" : "f32"} = ${value};`);
   const aliases = Object.entries(spec.aliases ?? {}).map(([name, type]) => `alias ${name} = ${type};`);
   const step = ["struct Step { T: u32, O: u32 }", "@group(1) @binding(0) var<uniform> step: Step;"];
-  return [...enables, ...step, ...constants, ...aliases, ...spec.files.map((file) => widened(file, spec.access, access))].join("\n");
+  return [...enables, ...step, ...constants, ...aliases, ...spec.files.map((file) => widened(file, spec, access))].join("\n");
 }
 
 /**
  * Two bindings of one GPU buffer must both be read_write if one is, and only the backend knows who shares a buffer: such a file's
  * `var<storage, read>` is declared read_write. Values of a split lie in one arena, weights do not, so the weights stay read.
  */
-function widened(file: string, declared: readonly Access[], wanted: readonly Access[]): string {
-  return file.replace(/@group\(0\)\s*@binding\((\d+)\)\s*var<storage,\s*read>/g, (line, index: string) =>
-    declared[Number(index)] === "read" && wanted[Number(index)] === "read_write" ? line.replace(/read>$/, "read_write>") : line,
-  );
+function widened(file: string, { access, constants }: KernelSpec, wanted: readonly Access[]): string {
+  return file.replace(/@group\(0\)\s*@binding\((\w+)\)\s*var<storage,\s*read>/g, (line, index: string) => {
+    const binding = Number(constants[index] ?? index); // a file that serves several kernels names its binding by a constant
+    return access[binding] === "read" && wanted[binding] === "read_write" ? line.replace(/read>$/, "read_write>") : line;
+  });
 }
 
 /** Every pipeline of a device, made once. */

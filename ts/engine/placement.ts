@@ -1,0 +1,70 @@
+import { InvalidArgumentError } from "../errors.ts";
+import { tensorBytes } from "../graph/bytes.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { ModelGraph } from "../models/architecture.ts";
+import type { Config } from "../models/config.ts";
+import type { Pins } from "../schedule/schedule.ts";
+
+export type Device = "cpu" | "gpu";
+
+/** Which parts of a model go to the GPU. */
+export interface PlacementOptions {
+  /**
+   * Layers on the GPU, the last ones first (llama.cpp -ngl). At least the number of layers: the output head goes along. "auto": as many
+   * as fit gpuMemory. Default 0.
+   */
+  readonly gpuLayers?: number | "auto";
+  /** Keep the experts of all layers (true, -cmoe) or of the first n layers (-ncmoe) on the CPU. */
+  readonly cpuExperts?: boolean | number;
+  /** Weights whose name matches go where it says, whatever the above (-ot). The first match counts. */
+  readonly tensorOverrides?: readonly { readonly pattern: RegExp | string; readonly device: Device }[];
+  /** Most runs of nodes on one device (--max-splits). Default: no limit. */
+  readonly maxSplits?: number;
+}
+
+/** Targets of the scheduler, in this order. */
+export const TARGET: Readonly<Record<Device, number>> = { cpu: 0, gpu: 1 };
+
+const EXPERTS = /\.ffn_(gate|up|down|gate_up)_exps\./;
+
+/** Where every weight and state lives. Names as in the file; rows of one tensor that are weights of their own share its name up to "#". */
+export function placementPins(config: Config, options: PlacementOptions, gpuLayers: number): Pins {
+  const overrides = (options.tensorOverrides ?? []).map(({ pattern, device }) => ({ pattern: new RegExp(pattern), device }));
+  const firstOnGpu = Math.max(0, config.L - gpuLayers);
+  const cpuExperts = options.cpuExperts === true ? config.L : options.cpuExperts || 0;
+  const all = gpuLayers >= config.L;
+  const deviceOf = ({ name, kind }: Tensor): Device => {
+    if (kind === "state") return Number(/-(\d+)$/.exec(name)![1]) >= firstOnGpu ? "gpu" : "cpu";
+    const override = overrides.find(({ pattern }) => pattern.test(name));
+    if (override) return override.device;
+    const layer = /^blk\.(\d+)\./.exec(name)?.[1];
+    if (layer === undefined) return all ? "gpu" : "cpu"; // embedding, final norm and head
+    if (EXPERTS.test(name) && Number(layer) < cpuExperts) return "cpu";
+    return Number(layer) >= firstOnGpu ? "gpu" : "cpu";
+  };
+  return (tensor) => [TARGET[deviceOf(tensor)]];
+}
+
+/** Checks the numbers. Throws InvalidArgumentError. */
+export function checkPlacement({ gpuLayers, cpuExperts, maxSplits }: PlacementOptions): void {
+  const whole = (name: string, value: number, least: number) => {
+    if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`${name} must be a whole number >= ${least}, got ${value}`);
+  };
+  if (gpuLayers !== undefined && gpuLayers !== "auto") whole("gpuLayers", gpuLayers, 0);
+  if (typeof cpuExperts === "number") whole("cpuExperts", cpuExperts, 0);
+  if (maxSplits !== undefined && maxSplits !== Number.POSITIVE_INFINITY) whole("maxSplits", maxSplits, 1);
+}
+
+/** Bytes that live on the GPU with so many layers there: weights and states, without values. */
+export function gpuBytes(model: ModelGraph, pins: Pins): number {
+  const there = [...model.graph.weights.values(), ...model.graph.states.values()].filter((tensor) => pins(tensor).includes(TARGET.gpu));
+  return there.reduce((sum, tensor) => sum + tensorBytes(tensor, { T: 1, O: 1 }), 0);
+}
+
+/** The most layers whose weights and states fit `budgetBytes`; 0 when not even one does. */
+export function layersThatFit(model: ModelGraph, config: Config, options: PlacementOptions, budgetBytes: number): number {
+  for (let layers = config.L; layers > 0; layers--) {
+    if (gpuBytes(model, placementPins(config, options, layers)) <= budgetBytes) return layers;
+  }
+  return 0;
+}
