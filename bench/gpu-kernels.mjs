@@ -4,18 +4,18 @@
 // DAWN_FLAGS: options for Dawn, separated by semicolons, e.g. those that show f16 and sub-group matrices.
 // Sizes are for a large GPU: on a software adapter use `check` alone.
 
+import { normals, random, randomWeights } from "../tests/conformance/weights.ts";
 import { GpuDevice } from "../ts/backends/webgpu/device.ts";
 import { lowerMatmul, lowerMatmulExperts } from "../ts/backends/webgpu/matmul.ts";
 import { matrixKernel, tileKernel, vecKernel } from "../ts/backends/webgpu/matmul-kernels.ts";
-import { vecShape } from "../ts/backends/webgpu/matmul-shapes.ts";
 import { packingOf, weightBindings } from "../ts/backends/webgpu/matmul-packing.ts";
+import { vecShape } from "../ts/backends/webgpu/matmul-shapes.ts";
 import { Pipelines } from "../ts/backends/webgpu/pipelines.ts";
 import { packedBytes, rawBytes, repackDispatches } from "../ts/backends/webgpu/weights.ts";
 import { tensorBytes } from "../ts/graph/bytes.ts";
 import { formatByName, formats } from "../ts/graph/formats.ts";
 import { Graph } from "../ts/graph/graph.ts";
 import { matmul, matmulExperts } from "../ts/graph/ops/index.ts";
-import { normals, random, randomWeights } from "../tests/conformance/weights.ts";
 
 const USAGE = 0x80 | 0x4 | 0x8;
 const gpu = await GpuDevice.open({ dawnFlags: (process.env.DAWN_FLAGS ?? "").split(";").filter(Boolean) });
@@ -54,12 +54,21 @@ function fill(range, seed, MASK = 0xffffffff, BITS = 0) {
   return { kernel, bindings: [range], workgroups: [4096, 1, 1] };
 }
 
-function encode(pass, dispatches) {
-  for (const { kernel, bindings, workgroups } of dispatches) {
+function bindGroups(dispatches) {
+  return dispatches.map(({ kernel, bindings, workgroups }) => {
     const { pipeline, layout } = pipelines.get(kernel, kernel.access);
-    const entries = bindings.map(({ buffer, offset, bytes }, binding) => ({ binding, resource: { buffer, offset, size: Math.ceil(bytes / 4) * 4 } }));
+    const entries = bindings.map(({ buffer, offset, bytes }, binding) => ({
+      binding,
+      resource: { buffer, offset, size: Math.ceil(bytes / 4) * 4 },
+    }));
+    return { pipeline, group: device.createBindGroup({ layout, entries }), workgroups };
+  });
+}
+
+function encode(pass, bound) {
+  for (const { pipeline, group, workgroups } of bound) {
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
+    pass.setBindGroup(0, group);
     pass.setBindGroup(1, step.group);
     pass.dispatchWorkgroups(...workgroups);
   }
@@ -68,7 +77,7 @@ function encode(pass, dispatches) {
 function run(dispatches) {
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
-  encode(pass, dispatches);
+  encode(pass, bindGroups(dispatches));
   pass.end();
   device.queue.submit([encoder.finish()]);
 }
@@ -84,35 +93,45 @@ async function read(range) {
   return new Float32Array(bytes);
 }
 
-const queries = device.features.has("timestamp-query") ? device.createQuerySet({ type: "timestamp", count: 2 }) : undefined;
-const resolved = device.createBuffer({ size: 16, usage: 0x200 | 0x4 });
+const PASSES = 5;
+const queries = device.features.has("timestamp-query") ? device.createQuerySet({ type: "timestamp", count: 2 * PASSES }) : undefined;
+const resolved = device.createBuffer({ size: 16 * PASSES, usage: 0x200 | 0x4 });
 
-/** Microseconds of a list of dispatches: the median of some passes, after one to warm up. */
-async function time(dispatches, passes = 5) {
-  const times = [];
-  for (let i = 0; i <= passes; i++) {
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass(
-      queries ? { timestampWrites: { querySet: queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 } } : {},
-    );
-    encode(pass, dispatches);
-    pass.end();
-    if (queries) encoder.resolveQuerySet(queries, 0, 2, resolved, 0);
-    const started = performance.now();
-    device.queue.submit([encoder.finish()]);
-    await device.queue.onSubmittedWorkDone();
-    const wall = (performance.now() - started) * 1000;
-    const staging = device.createBuffer({ size: 16, usage: 0x1 | 0x8 });
-    const copy = device.createCommandEncoder();
-    copy.copyBufferToBuffer(resolved, 0, staging, 0, 16);
-    device.queue.submit([copy.finish()]);
-    await staging.mapAsync(0x1);
-    const [begin, end] = new BigUint64Array(staging.getMappedRange().slice(0));
-    staging.destroy();
-    if (i > 0) times.push(queries ? Number(end - begin) / 1000 : wall);
-  }
+/**
+ * Microseconds of a list of dispatches: the median of five passes, submitted at once behind so many of the same that the GPU's clocks
+ * are up: an idle H100 runs at a sixth of its clock, and for some tens of milliseconds after.
+ */
+async function time(dispatches, warmMs = 40) {
+  const once = await timed(dispatches, 0);
+  const us = await timed(dispatches, Math.min(400, Math.ceil((1000 * warmMs) / once)));
   gpu.check();
-  return times.sort((a, b) => a - b)[times.length >> 1];
+  return us;
+}
+
+async function timed(dispatches, warmups) {
+  const encoder = device.createCommandEncoder();
+  const bound = bindGroups(dispatches);
+  for (let i = 0; i < warmups + PASSES; i++) {
+    const n = 2 * (i - warmups);
+    const stamps =
+      queries && n >= 0 ? { timestampWrites: { querySet: queries, beginningOfPassWriteIndex: n, endOfPassWriteIndex: n + 1 } } : {};
+    const pass = encoder.beginComputePass(stamps);
+    encode(pass, bound);
+    pass.end();
+  }
+  if (queries) encoder.resolveQuerySet(queries, 0, 2 * PASSES, resolved, 0);
+  const staging = device.createBuffer({ size: resolved.size, usage: 0x1 | 0x8 });
+  encoder.copyBufferToBuffer(resolved, 0, staging, 0, resolved.size);
+  const started = performance.now();
+  device.queue.submit([encoder.finish()]);
+  await device.queue.onSubmittedWorkDone();
+  const wall = (performance.now() - started) * 1000;
+  await staging.mapAsync(0x1);
+  const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
+  staging.destroy();
+  if (!queries) return wall / (warmups + PASSES);
+  const times = Array.from({ length: PASSES }, (_, i) => Number(stamps[2 * i + 1] - stamps[2 * i]) / 1000);
+  return times.sort((a, b) => a - b)[PASSES >> 1];
 }
 
 /** A context whose tensors have memory on demand. */
@@ -199,7 +218,7 @@ async function gemm(names, shapes, variants) {
         const one = context(ranges, some);
         run([fill(one.range(x), 1, 0x807fffff, 0x3f000000)]);
         const list = lowerMatmul(node, one);
-        const us = await time(list, 3);
+        const us = await time(list);
         cells.push(`${label} ${teraflops(2 * T * N * K, us)} (${us.toFixed(0)} us)`);
         free();
       }
@@ -223,8 +242,10 @@ async function experts(names, sizes, variants) {
         const one = context(ranges, some);
         run([fill(one.range(x), 1, 0x807fffff, 0x3f000000), fill(one.range(ids), 7, X - 1)]);
         const list = lowerMatmulExperts(graph.nodes[0], one);
-        const us = await time(list, 3);
-        cells.push(`${label} ${teraflops(2 * T * U * N * K, us)} TFLOP/s ${gigabytes((packedBytes(format, X * N, K) * Math.min(X, T * U)) / X, us)} GB/s (${us.toFixed(1)} us)`);
+        const us = await time(list);
+        cells.push(
+          `${label} ${teraflops(2 * T * U * N * K, us)} TFLOP/s ${gigabytes((packedBytes(format, X * N, K) * Math.min(X, T * U)) / X, us)} GB/s (${us.toFixed(1)} us)`,
+        );
         free();
       }
       console.log(`experts T=${T} ${X}x(${N}x${K}) U=${U} ${format}: ${cells.join("  ")}`);
@@ -246,7 +267,11 @@ async function check(variants) {
         const next = random(T);
         const raw = randomWeights(format, N * K, next);
         const values = new Float32Array(N * K);
-        for (let n = 0; n < N; n++) formatByName(format).dequantize(raw.subarray(rawBytes(format, n, K), rawBytes(format, n + 1, K)), values.subarray(n * K, (n + 1) * K));
+        for (let n = 0; n < N; n++)
+          formatByName(format).dequantize(
+            raw.subarray(rawBytes(format, n, K), rawBytes(format, n + 1, K)),
+            values.subarray(n * K, (n + 1) * K),
+          );
         const xs = Float32Array.from({ length: T * K }, (_, i) => (i % 32 === 5 ? 127 : Math.floor(next() * 255) - 127));
         const { node, x, w } = graphOf(format, T, N, K);
         const source = alloc(Math.ceil(raw.length / 4) * 4);
@@ -280,7 +305,11 @@ async function check(variants) {
 async function compile() {
   const matrix = { ...caps, subgroupMatrix: true, subgroupMin: 32, subgroupMax: 32 };
   for (const { name: format } of formats) {
-    for (const [T, N, K] of [[1, 70, 512], [5, 2000, 512], [100, 130, 512]]) {
+    for (const [T, N, K] of [
+      [1, 70, 512],
+      [5, 2000, 512],
+      [100, 130, 512],
+    ]) {
       const { node } = graphOf(format, T, N, K);
       for (const some of [caps, matrix]) {
         for (const { kernel, bindings } of lowerMatmul(node, context(new Map([[node.inputs.w, alloc(packedBytes(format, N, K))]]), some))) {
@@ -288,7 +317,8 @@ async function compile() {
           pipelines.get(kernel, kernel.access);
           const error = await device.popErrorScope();
           if (error) throw new Error(`${kernel.name}: ${error.message}`);
-          if (bindings.length !== kernel.access.length) throw new Error(`${kernel.name}: ${bindings.length} bindings, ${kernel.access.length} declared`);
+          if (bindings.length !== kernel.access.length)
+            throw new Error(`${kernel.name}: ${bindings.length} bindings, ${kernel.access.length} declared`);
         }
       }
     }
@@ -300,13 +330,53 @@ async function compile() {
 const wanted = process.argv.slice(2);
 const all = wanted.length === 0;
 const plain = { ...caps, subgroupMatrix: false };
-const variants = caps.subgroupMatrix ? [["plain", plain], ["matrix", caps]] : [["plain", plain]];
+const variants = caps.subgroupMatrix
+  ? [
+      ["plain", plain],
+      ["matrix", caps],
+    ]
+  : [["plain", plain]];
 console.log(gpu.description, JSON.stringify({ ...caps, limits: undefined }));
 if (wanted.includes("compile")) await compile();
 if (all || wanted.includes("check")) await check(variants);
-if (all || wanted.includes("matvec")) await matvec(formats.map(({ name }) => name), [[8192, 8192], [248320, 1024]], [1]);
-if (all || wanted.includes("small")) await matvec(["Q8_0", "Q4_K", "Q6_K", "F32"], [[512, 2048], [2048, 2048], [2048, 512], [8192, 2048], [2048, 4096]], [1]);
-if (all || wanted.includes("tokens")) await matvec(["Q8_0", "Q4_K", "F16"], [[8192, 8192], [2048, 2048]], [2, 4, 8]);
-if (all || wanted.includes("gemm")) await gemm(["Q8_0", "Q4_K", "Q6_K", "IQ4_XS", "F32", "F16"], [[4096, 4096, 4096], [512, 2048, 2048]], variants);
+if (all || wanted.includes("matvec"))
+  await matvec(
+    formats.map(({ name }) => name),
+    [
+      [8192, 8192],
+      [248320, 1024],
+    ],
+    [1],
+  );
+if (all || wanted.includes("small"))
+  await matvec(
+    ["Q8_0", "Q4_K", "Q6_K", "F32"],
+    [
+      [512, 2048],
+      [2048, 2048],
+      [2048, 512],
+      [8192, 2048],
+      [2048, 4096],
+    ],
+    [1],
+  );
+if (all || wanted.includes("tokens"))
+  await matvec(
+    ["Q8_0", "Q4_K", "F16"],
+    [
+      [8192, 8192],
+      [2048, 2048],
+    ],
+    [2, 4, 8],
+  );
+if (all || wanted.includes("gemm"))
+  await gemm(
+    ["Q8_0", "Q4_K", "Q6_K", "IQ4_XS", "F32", "F16"],
+    [
+      [4096, 4096, 4096],
+      [512, 2048, 2048],
+    ],
+    variants,
+  );
 if (all || wanted.includes("experts")) await experts(["Q8_0", "Q4_K"], [1, 8, 64, 512, 2048], variants);
 device.destroy();

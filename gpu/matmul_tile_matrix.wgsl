@@ -4,18 +4,19 @@
 @group(0) @binding(4) var<storage, read> x_scales: array<f32>; // [T]
 
 const COLUMNS: u32 = BN / WN; // sub-groups along n
-// Rows of 32 and 8 halves of padding: 80 bytes, so that eight rows lie in different banks.
-const STRIDE: u32 = 40u;
+// A row of a tile in fours of halves: 32 of them and 8 of padding, 80 bytes, so that eight rows lie in different banks.
+// Offsets and strides of sub-group matrices count in elements of the array they lie in: fours too.
+const STRIDE: u32 = 10u;
 
-var<workgroup> x_tile: array<vec4<f16>, BM * STRIDE / 4>; // [m, k]
-var<workgroup> w_tile: array<vec4<f16>, BN * STRIDE / 4>; // [n, k]
+var<workgroup> x_tile: array<vec4<f16>, BM * STRIDE>; // [m, k]
+var<workgroup> w_tile: array<vec4<f16>, BN * STRIDE>; // [n, k]
 var<workgroup> results: array<f32, WORKGROUP / LANES * 256>; // [sub-group, m, n]
 
 fn load_weights(job: Job, n0: u32, u: u32, lid: u32) {
   for (var n = lid; n < BN; n += WORKGROUP) {
     let unit = weight_unit((job.weight_row + min(n0 + n, N - 1u)) * UNITS + u);
     for (var j = 0u; j < 8u; j++) {
-      w_tile[n * (STRIDE / 4u) + j] = vec4<f16>(unit_quad(unit, j));
+      w_tile[n * STRIDE + j] = vec4<f16>(unit_quad(unit, j));
     }
   }
 }
@@ -25,7 +26,7 @@ fn load_activations(job: Job, u: u32, lid: u32) {
     let m = i / 4u;
     let row = x_row(out_row(job, min(m, job.count - 1u)));
     let eight = xh[(row * UNITS + u) * 4u + i % 4u];
-    let at = m * (STRIDE / 4u) + 2u * (i % 4u);
+    let at = m * STRIDE + 2u * (i % 4u);
     x_tile[at] = bitcast<vec4<f16>>(eight.xy);
     x_tile[at + 1u] = bitcast<vec4<f16>>(eight.zw);
   }
@@ -51,10 +52,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var k = 0u; k < 32u; k += 16u) {
       var xs: array<subgroup_matrix_left<f16, 16, 16>, WM / 16>;
       for (var i = 0u; i < WM / 16u; i++) {
-        xs[i] = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&x_tile, ((m_sub + 16u * i) * STRIDE + k), STRIDE);
+        xs[i] = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&x_tile, (m_sub + 16u * i) * STRIDE + k / 4u, STRIDE);
       }
       for (var j = 0u; j < WN / 16u; j++) {
-        let w = subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&w_tile, ((n_sub + 16u * j) * STRIDE + k), STRIDE);
+        let w = subgroupMatrixLoad<subgroup_matrix_right<f16, 16, 16>, col_major>(&w_tile, (n_sub + 16u * j) * STRIDE + k / 4u, STRIDE);
         for (var i = 0u; i < WM / 16u; i++) {
           sums[i][j] = subgroupMatrixMultiplyAccumulate(xs[i], w, sums[i][j]);
         }

@@ -114,7 +114,9 @@ export class SessionError extends TandemError {
 export class SplitBudgetError extends TandemError {
   readonly needed: number;
   constructor(needed: number, maxSplits: number) {
-    const what = Number.isFinite(needed) ? `this placement needs at least ${needed} splits, maxSplits is ${maxSplits}: raise maxSplits to ${needed}` : "some node can run on no backend";
+    const what = Number.isFinite(needed)
+      ? `this placement needs at least ${needed} splits, maxSplits is ${maxSplits}: raise maxSplits to ${needed}`
+      : "some node can run on no backend";
     super("split_budget", `${what}, or keep more of the model on one backend (gpuLayers, cpuExperts, tensorOverrides)`);
     this.needed = needed;
   }

@@ -133,7 +133,9 @@ describe("bad input leaves the context usable", () => {
     using context = await open();
     await context.decode({ tokens: tokens.slice(0, 90), logits: "none" });
     await expect(context.decode({ tokens: tokens.slice(0, 39) })).rejects.toThrow(ContextOverflowError);
-    await expect(context.decode({ tokens: tokens.slice(0, 39) })).rejects.toThrow("holds 90 of 128 tokens and cannot take 39 more: use a context of at least 129");
+    await expect(context.decode({ tokens: tokens.slice(0, 39) })).rejects.toThrow(
+      "holds 90 of 128 tokens and cannot take 39 more: use a context of at least 129",
+    );
     expect(context.length()).toBe(90);
     await stillWorks(context);
   });

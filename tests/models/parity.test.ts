@@ -13,7 +13,13 @@ describe.each(models)("%s against Hugging Face in float32", (name, path) => {
 
   it.skipIf(!path)("logits within 2e-3, hidden states within 1e-3 of their norm", async () => {
     using model = await loadModel(path!, { threads: 2 });
-    using context = await model.createContext({ contextLength: 256, ubatch: 256, cacheTypeK: "f32", cacheTypeV: "f32", keepResiduals: true });
+    using context = await model.createContext({
+      contextLength: 256,
+      ubatch: 256,
+      cacheTypeK: "f32",
+      cacheTypeV: "f32",
+      keepResiduals: true,
+    });
     const rows = await context.decode({ tokens: want.tokens, logits: want.rows });
     const logits = referenceFloats(want.logits.file); // [rows, V]
     const { V, E, L } = model.config;

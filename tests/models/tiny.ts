@@ -1,6 +1,7 @@
 import type { Backend } from "../../ts/backends/backend.ts";
 import { Context, type ContextOptions, resolveContext } from "../../ts/engine/context.ts";
-import { examine, type ModelParts } from "../../ts/engine/model.ts";
+import { examine, type ModelParts } from "../../ts/engine/examine.ts";
+import { oneBackend } from "../../ts/engine/machine.ts";
 import { uploadWeights } from "../../ts/engine/upload.ts";
 import { GGML_TYPES } from "../../ts/io/ggml-types.ts";
 import { type GgufFile, openGguf } from "../../ts/io/gguf.ts";
@@ -78,9 +79,13 @@ export async function contextOn(
 ): Promise<{ context: Context; parts: ModelParts }> {
   const file: GgufFile = await openGguf(bytes);
   const parts = examine(file);
-  const weights = await uploadWeights(parts.graph.weights, backend);
+  const weights = await uploadWeights(parts.graph.weights, oneBackend(backend));
   const resolved = resolveContext(parts.config, { contextLength: 64, cacheTypeK: "f32", cacheTypeV: "f32", ...options });
   const graph = buildModel(parts.architecture, file, parts.config, resolved.shape);
-  const context = await Context.create({ config: parts.config, graph, backend, weights, fingerprint: "test" }, resolved, () => {});
+  const context = await Context.create(
+    { config: parts.config, graph, machine: oneBackend(backend), weights, fingerprint: "test" },
+    resolved,
+    () => {},
+  );
   return { context, parts };
 }

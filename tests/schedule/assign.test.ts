@@ -12,7 +12,9 @@ function randomProblem(next: () => number): PlacementProblem {
   const count = 1 + whole(backends === 2 ? 12 : 9);
   const nodes = Array.from({ length: count }, (_, i) => {
     const pin = next() < 0.3 ? whole(backends) : -1;
-    const cost = Array.from({ length: backends }, (_, b) => ((pin >= 0 && b !== pin) || next() < 0.08 ? Number.POSITIVE_INFINITY : whole(20)));
+    const cost = Array.from({ length: backends }, (_, b) =>
+      (pin >= 0 && b !== pin) || next() < 0.08 ? Number.POSITIVE_INFINITY : whole(20),
+    );
     const reads = Array.from({ length: 1 + whole(3) }, () => whole(inputs + i)); // a value may be read twice, or never
     return { cost, reads, makes: [inputs + i] };
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { examine } from "../../ts/engine/examine.ts";
 import { generate } from "../../ts/engine/generate.ts";
-import { examine, loadModel } from "../../ts/engine/model.ts";
+import { loadModel } from "../../ts/engine/model.ts";
 import { Random } from "../../ts/engine/samplers/random.ts";
 import { InvalidArgumentError } from "../../ts/errors.ts";
 import { formatByName, formats } from "../../ts/graph/formats.ts";

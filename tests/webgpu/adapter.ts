@@ -29,7 +29,8 @@ export function swiftShaderFolder(): string | undefined {
   if (existsSync(path.join(cache, loader))) return cache;
   if (!existsSync(archive)) return undefined;
   const fresh = mkdtempSync(`${cache}-`);
-  for (const { name, content } of untar(brotliDecompressSync(readFileSync(archive)))) writeFileSync(path.join(fresh, path.basename(name)), content);
+  for (const { name, content } of untar(brotliDecompressSync(readFileSync(archive))))
+    writeFileSync(path.join(fresh, path.basename(name)), content);
   try {
     mkdirSync(path.dirname(cache), { recursive: true });
     renameSync(fresh, cache);

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { Backend, Split } from "../../ts/backends/backend.ts";
 import { ReferenceBackend } from "../../ts/backends/reference/reference.ts";
-import type { Graph } from "../../ts/graph/graph.ts";
 import type { ContextOptions } from "../../ts/engine/context.ts";
+import type { Graph } from "../../ts/graph/graph.ts";
 import { contextOn, tinyModel } from "../models/tiny.ts";
 import { testBackend } from "./adapter.ts";
 
@@ -16,7 +16,8 @@ const SMALL = { ubatch: 8 };
 
 /** The same backend, told which values must stay: the others it may fuse away. */
 function fusing(inner: Backend): Backend {
-  const kept = ({ nodes }: Split) => new Set([...(Object.values(nodes[0]!.inputs)[0]!.graph as Graph).outputs.values()].map((tensor) => tensor.storage));
+  const kept = ({ nodes }: Split) =>
+    new Set([...(Object.values(nodes[0]!.inputs)[0]!.graph as Graph).outputs.values()].map((tensor) => tensor.storage));
   return new Proxy(inner, {
     get(target, property) {
       if (property === "prepare") return (split: Split) => target.prepare({ ...split, keep: kept(split) });

@@ -2,13 +2,13 @@ import type { Split } from "../../ts/backends/backend.ts";
 import type { Dispatch, GpuCapabilities, GpuRange, LoweringContext } from "../../ts/backends/webgpu/dispatch.ts";
 import { fuse, unfused } from "../../ts/backends/webgpu/fuse.ts";
 import { formatByName } from "../../ts/graph/formats.ts";
-import { type Dims, elements, type Tensor } from "../../ts/graph/tensor.ts";
+import { type Dims, elements } from "../../ts/graph/tensor.ts";
 import type { GgufFile } from "../../ts/io/gguf.ts";
 import { buildModel, type ContextShape, type ModelGraph } from "../../ts/models/architecture.ts";
 import type { Config } from "../../ts/models/config.ts";
+import { qwen3next } from "../../ts/models/qwen3next.ts";
 import { qwen35 } from "../../ts/models/qwen35.ts";
 import { qwen35moe } from "../../ts/models/qwen35moe.ts";
-import { qwen3next } from "../../ts/models/qwen3next.ts";
 import { type Preset, type PresetName, presets, type Quant, tensorPlan } from "../../ts/synth/index.ts";
 
 /** Real models' graphs and their dispatches on shapes alone: no weights, no GPU. */
@@ -54,14 +54,14 @@ export function splitOf({ graph }: ModelGraph, max: Dims): Split {
   return { nodes: graph.nodes, locations: new Map(), max, keep: new Set([...graph.outputs.values()].map((tensor) => tensor.storage)) };
 }
 
-/** The dispatches of one run, with memory that is not there. */
-export function dispatchesOf(split: Split, dims: Dims, fused = true, caps = CAPS): readonly Dispatch[] {
+/** A context whose memory is not there: for kernels' texts and counts. */
+export function memoryless(caps: GpuCapabilities, dims: Dims): LoweringContext {
   const range = (bytes: number): GpuRange => ({ buffer: {} as GPUBuffer, offset: 0, bytes });
-  const context: LoweringContext = {
-    caps,
-    dims,
-    range: (tensor: Tensor) => range(4 * elements(tensor.shape, dims)),
-    scratch: (_, bytes) => range(bytes),
-  };
+  return { caps, dims, range: (tensor) => range(4 * elements(tensor.shape, dims)), scratch: (_, bytes) => range(bytes) };
+}
+
+/** The dispatches of one run. */
+export function dispatchesOf(split: Split, dims: Dims, fused = true, caps = CAPS): readonly Dispatch[] {
+  const context = memoryless(caps, dims);
   return (fused ? fuse(split, caps) : unfused(split.nodes)).flatMap((unit) => unit.lower(context));
 }

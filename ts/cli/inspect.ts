@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { resolveContext } from "../engine/context.ts";
-import { contextBytes } from "../engine/executor.ts";
-import { examine, type ModelParts } from "../engine/model.ts";
+import { examine, type ModelParts } from "../engine/examine.ts";
+import { contextBytes, scheduleModel } from "../engine/executor.ts";
+import { imaginedCpu } from "../engine/machine.ts";
 import { tensorBytes } from "../graph/bytes.ts";
 import { type ContextOptions, GgufError, type GgufFile, openGguf, TandemError } from "../index.ts";
 import { buildModel } from "../models/architecture.ts";
@@ -81,7 +82,7 @@ function memoryNeed(file: GgufFile, { architecture, config }: ModelParts, option
   const { shape } = resolveContext(config, options);
   const model = buildModel(architecture, file, config, shape);
   const weights = [...model.graph.weights.values()].reduce((sum, weight) => sum + tensorBytes(weight, shape.max), 0);
-  const bytes = contextBytes(model, shape.max);
+  const bytes = contextBytes(model, scheduleModel(model, imaginedCpu, shape.max), shape.max);
   const sum = weights + bytes.kvCache + bytes.recurrentState + bytes.compute;
   const { contextLength, cacheTypeK, cacheTypeV } = shape;
   return { contextLength, ubatch: shape.max.T, cacheTypeK, cacheTypeV, weights, ...bytes, sum };

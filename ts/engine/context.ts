@@ -1,4 +1,3 @@
-import type { Backend } from "../backends/backend.ts";
 import { BackendError, DisposedError, InvalidArgumentError, TandemError, UnsupportedModelError } from "../errors.ts";
 import type { Format } from "../graph/formats.ts";
 import type { Dims } from "../graph/tensor.ts";
@@ -6,6 +5,7 @@ import { SequenceMemory } from "../memory/memory.ts";
 import type { ContextShape, ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
 import { type ContextBytes, contextBytes, Executor } from "./executor.ts";
+import type { Machine } from "./machine.ts";
 import { nextTask } from "./next-task.ts";
 import { rotations } from "./rotation.ts";
 import { cutUbatches, type DecodeRequest, type Ubatch } from "./ubatch.ts";
@@ -59,7 +59,8 @@ export function resolveContext(config: Config, options: ContextOptions = {}): Re
   const outputs = Math.max(Math.min(ubatch, sequences), Math.min(ubatch, Math.floor(MAX_LOGITS_BYTES / (4 * config.V))));
   const cacheType = (name: "cacheTypeK" | "cacheTypeV"): Format => {
     const type = options[name] ?? "f16";
-    if (type !== "f32" && type !== "f16" && type !== "q8_0") throw new InvalidArgumentError(`${name} must be f32, f16 or q8_0, got ${type}`);
+    if (type !== "f32" && type !== "f16" && type !== "q8_0")
+      throw new InvalidArgumentError(`${name} must be f32, f16 or q8_0, got ${type}`);
     if (type === "q8_0" && config.D % 32 !== 0) {
       throw new UnsupportedModelError(`${name} q8_0 needs a head size that 32 divides, this model's is ${config.D}: use f16`);
     }
@@ -95,24 +96,29 @@ export class Context {
     this.#executor = executor;
     this.#onDispose = onDispose;
     this.shape = resolved.shape;
-    this.bytes = contextBytes(executor.model, resolved.shape.max);
-    this.graphInfo = { nodes: executor.model.graph.nodes.length, splits: 1 };
+    this.bytes = contextBytes(executor.model, executor.schedule, resolved.shape.max);
+    this.graphInfo = { nodes: executor.model.graph.nodes.length, splits: executor.schedule.splits.length };
     const { contextLength, sequences } = resolved.shape;
     const access = {
       write: (...[tensor, data, offset]: Parameters<Executor["write"]>) => executor.write(tensor, data, offset),
       read: (...args: Parameters<Executor["read"]>) => executor.read(...args),
     };
-    this.#memory = new SequenceMemory(executor.model.layers, access, { contextLength, sequences, checkpoints: resolved.checkpoints, fingerprint });
+    this.#memory = new SequenceMemory(executor.model.layers, access, {
+      contextLength,
+      sequences,
+      checkpoints: resolved.checkpoints,
+      fingerprint,
+    });
   }
 
   /** @internal Called by Model.createContext. */
   static async create(
-    parts: { config: Config; graph: ModelGraph; backend: Backend; weights: WeightBuffers; fingerprint: string },
+    parts: { config: Config; graph: ModelGraph; machine: Machine; weights: WeightBuffers; fingerprint: string },
     resolved: ResolvedContext,
     onDispose: () => void,
   ): Promise<Context> {
     if (resolved.keepResiduals) for (const residual of parts.graph.residuals) parts.graph.graph.output(residual);
-    const executor = await Executor.create(parts.graph, resolved.shape.max, parts.backend, parts.weights);
+    const executor = await Executor.create(parts.graph, resolved.shape.max, parts.machine, parts.weights);
     return new Context(parts.config, resolved, executor, parts.fingerprint, onDispose);
   }
 
@@ -175,7 +181,9 @@ export class Context {
 
   /** After the final norm, of the rows whose logits were wanted in the last ubatch: f32[O, E]. */
   readHidden(): Promise<Float32Array> {
-    return this.#inTurn(async () => floats(await this.#executor.read(this.#executor.model.hidden, 0, 4 * this.#lastRun.O * this.#config.E)));
+    return this.#inTurn(async () =>
+      floats(await this.#executor.read(this.#executor.model.hidden, 0, 4 * this.#lastRun.O * this.#config.E)),
+    );
   }
 
   /** Frees the memory. Further calls throw DisposedError; twice is fine. */
@@ -212,14 +220,14 @@ export class Context {
         signal?.throwIfAborted();
         if (this.#disposed) throw new DisposedError("this context was disposed while it decoded");
       }
-      this.#run(ubatch, before);
+      await this.#run(ubatch, before);
       for (const { sequence, count } of ubatch.segments) this.#memory.commit(sequence, count);
       if (ubatch.outputs.length > 0) rows.push(...(await this.#readLogits(ubatch.outputs.length)));
     }
     return rows;
   }
 
-  #run(ubatch: Ubatch, before: ReadonlyMap<number, number>): void {
+  async #run(ubatch: Ubatch, before: ReadonlyMap<number, number>): Promise<void> {
     const { inputs } = this.#executor.model;
     const positions = ubatch.offsets.map((offset, t) => before.get(ubatch.sequences[t]!)! + offset);
     this.#executor.write(inputs.tokens, Int32Array.from(ubatch.tokens));
@@ -229,7 +237,7 @@ export class Context {
     this.#executor.write(inputs.outputs, Int32Array.from(ubatch.outputs));
     this.#lastRun = { T: ubatch.tokens.length, O: ubatch.outputs.length };
     try {
-      this.#executor.run(this.#lastRun);
+      await this.#executor.run(this.#lastRun);
     } catch (cause) {
       if (cause instanceof TandemError) throw cause; // thrown before anything ran: the state is whole
       for (const { sequence } of ubatch.segments) this.#memory.recover(sequence);

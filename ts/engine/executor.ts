@@ -1,9 +1,10 @@
-import type { Backend, BackendBuffer, Location, Plan, Split } from "../backends/backend.ts";
+import type { Backend, BackendBuffer, Location, Plan } from "../backends/backend.ts";
 import { BackendError } from "../errors.ts";
 import { tensorBytes } from "../graph/bytes.ts";
 import type { Dims, Tensor } from "../graph/tensor.ts";
 import type { ModelGraph } from "../models/architecture.ts";
-import { place } from "../schedule/place.ts";
+import { type Schedule, type ScheduledSplit, schedule } from "../schedule/schedule.ts";
+import type { Machine } from "./machine.ts";
 import type { WeightBuffers } from "./upload.ts";
 
 /** Bytes of a context, by what they are for. */
@@ -15,76 +16,129 @@ export interface ContextBytes {
   readonly compute: number;
 }
 
+/** Decides where a model's nodes run. Throws SplitBudgetError. */
+export function scheduleModel(model: ModelGraph, machine: Pick<Machine, "targets" | "pins" | "maxSplits">, max: Dims): Schedule {
+  return schedule(model.graph, machine.targets, machine.pins, max, machine.maxSplits);
+}
+
 /** What a context of this graph takes, before any of it is allocated. */
-export function contextBytes(model: ModelGraph, max: Dims): ContextBytes {
+export function contextBytes(model: ModelGraph, { placed }: Schedule, max: Dims): ContextBytes {
   const sum = (tensors: readonly Tensor[]) => tensors.reduce((total, tensor) => total + tensorBytes(tensor, max), 0);
   const attention = model.layers.flatMap((layer) => (layer.kind === "attention" ? [layer.K, layer.V] : []));
   const recurrent = model.layers.flatMap((layer) => (layer.kind === "recurrent" ? [layer.R, layer.S] : []));
-  return { kvCache: sum(attention), recurrentState: sum(recurrent), compute: sum([...model.graph.inputs.values()]) + place(model.graph, max).totalBytes };
+  const values = placed.reduce((total, { bytes }) => total + bytes, 0);
+  return { kvCache: sum(attention), recurrentState: sum(recurrent), compute: sum([...model.graph.inputs.values()]) + values };
 }
 
-/** A graph with memory for everything that it touches, ready to run. */
+/** A split with the plan that runs it. */
+interface Step {
+  readonly split: ScheduledSplit;
+  readonly plan: Plan;
+}
+
+/** A graph with memory for everything that it touches, on one or more backends, ready to run. */
 export class Executor {
   readonly model: ModelGraph;
-  readonly max: Dims;
-  readonly #backend: Backend;
-  readonly #locations: Map<Tensor, Location>;
-  readonly #owned: readonly BackendBuffer[];
-  readonly #plan: Plan;
+  readonly schedule: Schedule;
+  readonly #machine: Machine;
+  /** Where each tensor is, on each backend that holds it. */
+  readonly #locations: readonly Map<Tensor, Location>[];
+  readonly #owned: (readonly [Backend, BackendBuffer])[] = [];
+  readonly #steps: Step[] = [];
 
-  private constructor(model: ModelGraph, max: Dims, backend: Backend, locations: Map<Tensor, Location>, owned: readonly BackendBuffer[], plan: Plan) {
+  private constructor(model: ModelGraph, planned: Schedule, machine: Machine) {
     this.model = model;
-    this.max = max;
-    this.#backend = backend;
-    this.#locations = locations;
-    this.#owned = owned;
-    this.#plan = plan;
+    this.schedule = planned;
+    this.#machine = machine;
+    this.#locations = machine.backends.map(() => new Map());
   }
 
-  /** Allocates states, inputs and values, and prepares the plan. Frees all of it again when it fails. */
-  static async create(model: ModelGraph, max: Dims, backend: Backend, weights: WeightBuffers): Promise<Executor> {
-    const { graph } = model;
-    const owned: BackendBuffer[] = [];
-    const locations = new Map<Tensor, Location>();
-    const own = (bytes: number) => {
-      owned.push(backend.alloc(bytes));
-      return owned.at(-1)!;
-    };
+  /** Schedules, allocates states, inputs and values, and prepares a plan a split. Frees all of it again when it fails. */
+  static async create(model: ModelGraph, max: Dims, machine: Machine, weights: WeightBuffers): Promise<Executor> {
+    const executor = new Executor(model, scheduleModel(model, machine, max), machine);
     try {
-      for (const [name, tensor] of graph.weights) locations.set(tensor, { buffer: weights.get(name)!, offset: 0 });
-      for (const tensor of [...graph.states.values(), ...graph.inputs.values()]) locations.set(tensor, { buffer: own(tensorBytes(tensor, max)), offset: 0 });
-      const placement = place(graph, max);
-      const arena = own(placement.totalBytes);
-      for (const [tensor, offset] of placement.offsets) locations.set(tensor, { buffer: arena, offset });
-      const split: Split = { nodes: graph.nodes, locations, max };
-      return new Executor(model, max, backend, locations, owned, await backend.prepare(split));
+      executor.#allocate(max, weights);
+      for (const split of executor.schedule.splits) {
+        const locations = executor.#locations[split.target]!;
+        const plan = await machine.backends[split.target]!.prepare({ nodes: split.nodes, locations, max, keep: split.keep });
+        executor.#steps.push({ split, plan });
+      }
+      return executor;
     } catch (error) {
-      for (const buffer of owned) backend.free(buffer);
+      executor.dispose();
       throw error;
     }
   }
 
+  /** Writes an input, on every backend that reads it, or a state, where it lives. */
   write(tensor: Tensor, data: Float32Array | Int32Array | Uint8Array, offset = 0): void {
-    const location = this.#locate(tensor);
-    this.#backend.write(location.buffer, location.offset + offset, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    this.#machine.backends.forEach((backend, t) => {
+      const location = this.#locations[t]!.get(tensor.storage);
+      if (location) backend.write(location.buffer, location.offset + offset, bytes);
+    });
   }
 
-  run(dims: Dims): void {
-    this.#backend.run(this.#plan, dims);
+  /** Runs all splits in order, bringing values across where they are needed next. Waits only for what has to cross. */
+  async run(dims: Dims): Promise<void> {
+    for (const { split, plan } of this.#steps) {
+      const backend = this.#machine.backends[split.target]!;
+      for (const { tensor, from } of split.crossings) {
+        const source = this.#locate(from, tensor);
+        const bytes = await this.#machine.backends[from]!.read(source.buffer, source.offset, tensorBytes(tensor, dims));
+        const goal = this.#locate(split.target, tensor);
+        backend.write(goal.buffer, goal.offset, bytes);
+      }
+      backend.run(plan, dims);
+    }
   }
 
+  /** A copy of part of an output or a state. */
   async read(tensor: Tensor, offset: number, bytes: number): Promise<Uint8Array> {
-    const location = this.#locate(tensor);
-    return this.#backend.read(location.buffer, location.offset + offset, bytes);
+    const maker = this.#steps.find(({ split }) =>
+      split.nodes.some((node) => Object.values(node.outputs).some(({ storage }) => storage === tensor.storage)),
+    );
+    const target = maker?.split.target ?? this.#locations.findIndex((locations) => locations.has(tensor.storage));
+    const location = this.#locate(target, tensor);
+    return this.#machine.backends[target]!.read(location.buffer, location.offset + offset, bytes);
   }
 
   dispose(): void {
-    this.#plan.dispose();
-    for (const buffer of this.#owned) this.#backend.free(buffer);
+    for (const { plan } of this.#steps) plan.dispose();
+    for (const [backend, buffer] of this.#owned) backend.free(buffer);
   }
 
-  #locate(tensor: Tensor): Location {
-    const location = this.#locations.get(tensor.storage);
+  #allocate(max: Dims, weights: WeightBuffers): void {
+    const { graph } = this.model;
+    const own = (target: number, bytes: number) => {
+      const backend = this.#machine.backends[target]!;
+      const buffer = backend.alloc(bytes);
+      this.#owned.push([backend, buffer]);
+      return buffer;
+    };
+    for (const [name, tensor] of graph.weights) {
+      for (const [target, buffer] of weights.get(name)!) this.#locations[target]!.set(tensor, { buffer, offset: 0 });
+    }
+    for (const tensor of graph.states.values()) {
+      const target = this.#machine.pins(tensor)[0]!;
+      this.#locations[target]!.set(tensor, { buffer: own(target, tensorBytes(tensor, max)), offset: 0 });
+    }
+    for (const { target, nodes } of this.schedule.splits) {
+      const inputs = nodes.flatMap((node) => Object.values(node.inputs)).filter(({ kind }) => kind === "input");
+      for (const { storage } of inputs) {
+        if (!this.#locations[target]!.has(storage))
+          this.#locations[target]!.set(storage, { buffer: own(target, tensorBytes(storage, max)), offset: 0 });
+      }
+    }
+    this.schedule.placed.forEach(({ offsets, bytes }, target) => {
+      if (offsets.size === 0) return;
+      const arena = own(target, bytes);
+      for (const [tensor, offset] of offsets) this.#locations[target]!.set(tensor, { buffer: arena, offset });
+    });
+  }
+
+  #locate(target: number, tensor: Tensor): Location {
+    const location = this.#locations[target]?.get(tensor.storage);
     if (!location) throw new BackendError(`tensor "${tensor.name}" has no memory in this graph`);
     return location;
   }

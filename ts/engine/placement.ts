@@ -48,7 +48,8 @@ export function placementPins(config: Config, options: PlacementOptions, gpuLaye
 /** Checks the numbers. Throws InvalidArgumentError. */
 export function checkPlacement({ gpuLayers, cpuExperts, maxSplits }: PlacementOptions): void {
   const whole = (name: string, value: number, least: number) => {
-    if (!Number.isInteger(value) || value < least) throw new InvalidArgumentError(`${name} must be a whole number >= ${least}, got ${value}`);
+    if (!Number.isInteger(value) || value < least)
+      throw new InvalidArgumentError(`${name} must be a whole number >= ${least}, got ${value}`);
   };
   if (gpuLayers !== undefined && gpuLayers !== "auto") whole("gpuLayers", gpuLayers, 0);
   if (typeof cpuExperts === "number") whole("cpuExperts", cpuExperts, 0);

@@ -1,6 +1,16 @@
 import { InvalidArgumentError, ShapeError } from "../errors.ts";
 import type { Format } from "./formats.ts";
-import { type Dim, elements, type GraphLike, type Node, ownStorage, type Shape, showShape, type Tensor, type TensorKind } from "./tensor.ts";
+import {
+  type Dim,
+  elements,
+  type GraphLike,
+  type Node,
+  ownStorage,
+  type Shape,
+  showShape,
+  type Tensor,
+  type TensorKind,
+} from "./tensor.ts";
 
 /** A list of nodes in the order in which they run, and the tensors that they read and write. */
 export class Graph implements GraphLike {

@@ -1,7 +1,19 @@
 import { ShapeError } from "../errors.ts";
 import type { Encoded } from "./encoded.ts";
 import { acceptsType, type Bindings, bind, parseSignature } from "./signature.ts";
-import { type Cost, type Dim, type Dims, extent, type GraphLike, type Node, type OpLike, ownStorage, type Scalars, showShape, type Tensor } from "./tensor.ts";
+import {
+  type Cost,
+  type Dim,
+  type Dims,
+  extent,
+  type GraphLike,
+  type Node,
+  type OpLike,
+  ownStorage,
+  type Scalars,
+  showShape,
+  type Tensor,
+} from "./tensor.ts";
 
 type Sig = `${"f32" | "i32" | "weight" | "cache"}[${string}]`;
 /** What the reference receives for an argument: plain numbers, or an encoded array that it decodes row by row. */
@@ -32,7 +44,11 @@ export interface OpSpec<I extends Record<string, Sig>, O extends Record<string, 
   readonly tolerance: number;
 }
 
-type Result<O extends Record<string, Sig>> = keyof O extends "out" ? (O extends { out: Sig } ? Tensor : undefined) : { readonly [K in keyof O]: Tensor };
+type Result<O extends Record<string, Sig>> = keyof O extends "out"
+  ? O extends { out: Sig }
+    ? Tensor
+    : undefined
+  : { readonly [K in keyof O]: Tensor };
 
 /** A declared op: call it with tensors to append a node to their graph. */
 export interface Op<I extends Record<string, Sig>, O extends Record<string, Sig>, P extends string> {
@@ -72,7 +88,11 @@ export function op<const I extends Record<string, Sig>, const O extends Record<s
 }
 
 /** Solves the letters of an op from its inputs' shapes. Throws ShapeError, the one message that every op shares. */
-function infer(declaration: OpDeclaration, inputs: Readonly<Record<string, Tensor>>, params: Readonly<Record<string, number>>): Node["letters"] {
+function infer(
+  declaration: OpDeclaration,
+  inputs: Readonly<Record<string, Tensor>>,
+  params: Readonly<Record<string, number>>,
+): Node["letters"] {
   const bindings: Bindings = new Map();
   for (const letter of Object.keys(params)) bindings.set(letter, { dims: [params[letter]!], from: "params" });
   for (const [argument, text] of Object.entries(declaration.inputs)) {
@@ -80,7 +100,10 @@ function infer(declaration: OpDeclaration, inputs: Readonly<Record<string, Tenso
     if (!tensor) throw new ShapeError(`${declaration.name}: ${argument} ${text} is missing`);
     const signature = parseSignature(text);
     const wanted = acceptsType(signature, tensor.type) ? bind(signature, argument, tensor, bindings) : signature.text;
-    if (wanted) throw new ShapeError(`${declaration.name}: ${argument} must be ${wanted}, got "${tensor.name}" ${tensor.type}${showShape(tensor.shape)}`);
+    if (wanted)
+      throw new ShapeError(
+        `${declaration.name}: ${argument} must be ${wanted}, got "${tensor.name}" ${tensor.type}${showShape(tensor.shape)}`,
+      );
   }
   for (const param of Object.keys(declaration.params)) {
     if (params[param] === undefined) throw new ShapeError(`${declaration.name}: param ${param} is missing`);

@@ -75,7 +75,8 @@ export function bind(signature: Signature, argument: string, tensor: Tensor, bin
     }
     const bound = bindings.get(axis.letter);
     if (!bound) bindings.set(axis.letter, { dims, from: `${argument} "${tensor.name}" ${showShape(tensor.shape)}` });
-    else if (bound.dims.join() !== dims.join()) return `${signature.text} with ${axis.letter} = ${bound.dims.join(" · ")} (from ${bound.from})`;
+    else if (bound.dims.join() !== dims.join())
+      return `${signature.text} with ${axis.letter} = ${bound.dims.join(" · ")} (from ${bound.from})`;
   }
   return undefined;
 }

@@ -58,7 +58,9 @@ export class SequenceMemory {
   length(sequence: number): number {
     const length = this.#lengths[sequence];
     if (length === undefined) {
-      throw new InvalidArgumentError(`sequence must be 0 to ${this.#options.sequences - 1}, got ${sequence}: create the context with more sequences`);
+      throw new InvalidArgumentError(
+        `sequence must be 0 to ${this.#options.sequences - 1}, got ${sequence}: create the context with more sequences`,
+      );
     }
     return length;
   }
@@ -103,7 +105,8 @@ export class SequenceMemory {
    */
   rewind(sequence: number, length: number): number {
     const current = this.length(sequence);
-    if (!Number.isInteger(length) || length < 0) throw new InvalidArgumentError(`rewind: length must be a whole number >= 0, got ${length}`);
+    if (!Number.isInteger(length) || length < 0)
+      throw new InvalidArgumentError(`rewind: length must be a whole number >= 0, got ${length}`);
     if (length >= current) return current;
     const recurrent = this.#recurrent(sequence);
     if (recurrent.length === 0) {

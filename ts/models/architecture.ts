@@ -65,7 +65,12 @@ export interface Architecture {
 }
 
 /** Builds the graph of one context. Throws what Weights and the ops throw: a missing tensor, a wrong shape, an unknown format. */
-export function buildModel(architecture: Architecture, file: Pick<GgufFile, "name" | "tensors">, config: Config, context: ContextShape): ModelGraph {
+export function buildModel(
+  architecture: Architecture,
+  file: Pick<GgufFile, "name" | "tensors">,
+  config: Config,
+  context: ContextShape,
+): ModelGraph {
   const graph = new Graph();
   const weights = new Weights(graph, file);
   const inputs: ModelInputs = {

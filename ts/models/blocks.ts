@@ -119,10 +119,13 @@ function expertWeights({ weights, config }: Building, i: number): { gate: Tensor
   const { E, X, expertF: F } = config;
   const fused = `blk.${i}.ffn_gate_up_exps.weight`;
   if (!weights.has(fused)) {
-    return { gate: weights.matrix(`blk.${i}.ffn_gate_exps.weight`, [X, F, E]), up: weights.matrix(`blk.${i}.ffn_up_exps.weight`, [X, F, E]) };
+    return {
+      gate: weights.matrix(`blk.${i}.ffn_gate_exps.weight`, [X, F, E]),
+      up: weights.matrix(`blk.${i}.ffn_up_exps.weight`, [X, F, E]),
+    };
   }
   const half = (part: string, skip: number) => {
-    const rows = Array.from({ length: X }, (_, x) => ({ first: 2 * F * x + skip, count: F }));
+    const rows = () => Array.from({ length: X }, (_, x) => ({ first: 2 * F * x + skip, count: F }));
     return weights.rows(fused, part, [X, 2 * F, E], [X, F, E], rows);
   };
   return { gate: half("gate", 0), up: half("up", F) };
@@ -131,7 +134,7 @@ function expertWeights({ weights, config }: Building, i: number): { gate: Tensor
 /** Projections of an attention layer. attn_q's rows are, for each head, D of the query and D of the gate. */
 export function attentionProjections({ weights, config }: Building, i: number): AttentionProjections {
   const { E, H, G, D } = config;
-  const perHead = (skip: number) => Array.from({ length: H }, (_, h) => ({ first: 2 * D * h + skip, count: D }));
+  const perHead = (skip: number) => () => Array.from({ length: H }, (_, h) => ({ first: 2 * D * h + skip, count: D }));
   const fused = `blk.${i}.attn_qkv.weight`;
   const name = weights.has(fused) ? fused : `blk.${i}.attn_q.weight`;
   const whole = weights.has(fused) ? [2 * H * D + 2 * G * D, E] : [2 * H * D, E];
@@ -140,8 +143,8 @@ export function attentionProjections({ weights, config }: Building, i: number): 
   if (name !== fused) {
     return { q, gate, k: weights.matrix(`blk.${i}.attn_k.weight`, [G * D, E]), v: weights.matrix(`blk.${i}.attn_v.weight`, [G * D, E]) };
   }
-  const k = weights.rows(fused, "k", whole, [G * D, E], [{ first: 2 * H * D, count: G * D }]);
-  const v = weights.rows(fused, "v", whole, [G * D, E], [{ first: 2 * H * D + G * D, count: G * D }]);
+  const k = weights.rows(fused, "k", whole, [G * D, E], () => [{ first: 2 * H * D, count: G * D }]);
+  const v = weights.rows(fused, "v", whole, [G * D, E], () => [{ first: 2 * H * D + G * D, count: G * D }]);
   return { q, gate, k, v };
 }
 
@@ -161,7 +164,11 @@ export function decoder(
     const before = rmsNorm({ x, weight: weights.vector(`blk.${i}.attn_norm.weight`, [E]) }, { eps }, `attn_norm-${i}`); // [T, E]
     const { out, state } = mixer(i, before); // [T, E]
     const middle = add({ x, y: out }, {}, `attn_residual-${i}`); // [T, E]
-    const after = rmsNorm({ x: middle, weight: weights.vector(`blk.${i}.post_attention_norm.weight`, [E]) }, { eps }, `attn_post_norm-${i}`); // [T, E]
+    const after = rmsNorm(
+      { x: middle, weight: weights.vector(`blk.${i}.post_attention_norm.weight`, [E]) },
+      { eps },
+      `attn_post_norm-${i}`,
+    ); // [T, E]
     x = add({ x: middle, y: ffn(i, after) }, {}, `l_out-${i}`); // [T, E]
     layers.push(state);
     residuals.push(x);

@@ -52,7 +52,9 @@ export interface RopeConfig {
 
 /** A key's number is outside what this library can run. */
 function refuse(metadata: Metadata, key: string, wanted: string, got: unknown): never {
-  throw new UnsupportedModelError(`${metadata.name}: key "${key}" must be ${wanted}, got ${got}: the file is damaged or of a variant not supported here`);
+  throw new UnsupportedModelError(
+    `${metadata.name}: key "${key}" must be ${wanted}, got ${got}: the file is damaged or of a variant not supported here`,
+  );
 }
 
 /** Reads and checks the keys. Throws GgufError for a missing key, UnsupportedModelError for a value out of range. */
@@ -83,8 +85,11 @@ export function readConfig(metadata: Metadata, V: number): Config {
   if (inner % Hv !== 0) refuse(metadata, key("ssm.inner_size"), `a multiple of ssm.time_step_rank = ${Hv}`, inner);
   const Dv = inner / Hv;
   const X = metadata.optionalCount(key("expert_count")) ?? 0;
+  if (X > MAX_EXTENT) refuse(metadata, key("expert_count"), `at most ${MAX_EXTENT}`, X);
   const U = X > 0 ? size("expert_used_count") : 0;
   if (U > X) refuse(metadata, key("expert_used_count"), `at most expert_count = ${X}`, U);
+  const eps = metadata.getNumber(key("attention.layer_norm_rms_epsilon"));
+  if (!(eps >= 0 && eps < 1)) refuse(metadata, key("attention.layer_norm_rms_epsilon"), "from 0 to below 1", eps);
   const F = X > 0 ? (metadata.optionalCount(key("feed_forward_length")) ?? 0) : size("feed_forward_length");
   const expertF = X > 0 ? size("expert_feed_forward_length", Math.floor(F / U)) : 0;
   return {
@@ -92,7 +97,7 @@ export function readConfig(metadata: Metadata, V: number): Config {
     sharedF: X > 0 ? size("expert_shared_feed_forward_length", expertF) : 0,
     C: 2 * Hk * Dk + Hv * Dv,
     K: size("ssm.conv_kernel"),
-    eps: metadata.getNumber(key("attention.layer_norm_rms_epsilon")),
+    eps,
     rope: readRope(metadata, key, D),
     trainedContext: size("context_length"),
     recurrent: readRecurrent(metadata, key, L),
@@ -109,7 +114,7 @@ function perLayer(metadata: Metadata, key: string): number {
   const scalar = metadata.get(key);
   if (typeof scalar !== "object") {
     const value = metadata.getCount(key);
-    return value >= 1 ? value : refuse(metadata, key, "at least 1", value);
+    return value >= 1 && value <= MAX_EXTENT ? value : refuse(metadata, key, value < 1 ? "at least 1" : `at most ${MAX_EXTENT}`, value);
   }
   const values = new Set([...metadata.getNumbers(key)].filter((value) => value > 0));
   if (values.size !== 1) refuse(metadata, key, "the same for every attention layer", `[${[...values].slice(0, 8).join(", ")}]`);
@@ -118,9 +123,10 @@ function perLayer(metadata: Metadata, key: string): number {
 
 function readRope(metadata: Metadata, key: (name: string) => string, D: number): RopeConfig {
   const dimensions = metadata.optionalCount(key("rope.dimension_count")) ?? D;
-  if (dimensions < 2 || dimensions % 2 !== 0 || dimensions > D) refuse(metadata, key("rope.dimension_count"), `even, 2 to key_length = ${D}`, dimensions);
+  if (dimensions < 2 || dimensions % 2 !== 0 || dimensions > D)
+    refuse(metadata, key("rope.dimension_count"), `even, 2 to key_length = ${D}`, dimensions);
   const freqBase = metadata.optionalNumber(key("rope.freq_base")) ?? 10000;
-  if (!(freqBase > 0)) refuse(metadata, key("rope.freq_base"), "above 0", freqBase);
+  if (!(freqBase > 0) || freqBase === Number.POSITIVE_INFINITY) refuse(metadata, key("rope.freq_base"), "above 0 and finite", freqBase);
   const scaling = metadata.optionalString(key("rope.scaling.type")) ?? "none";
   if (scaling !== "none" && scaling !== "linear") refuse(metadata, key("rope.scaling.type"), "none or linear", scaling);
   const linear = scaling === "linear" ? metadata.optionalNumber(key("rope.scaling.factor")) : undefined;
@@ -128,6 +134,9 @@ function readRope(metadata: Metadata, key: (name: string) => string, D: number):
   if (!(scale > 0)) refuse(metadata, key("rope.scaling.factor"), "above 0", scale);
   const sections = metadata.optionalNumbers(key("rope.dimension_sections"));
   if (sections && sections.length !== 4) refuse(metadata, key("rope.dimension_sections"), "4 numbers", sections.length);
+  if (sections && !(sections.every((pairs) => pairs >= 0) && sections.some((pairs) => pairs > 0))) {
+    refuse(metadata, key("rope.dimension_sections"), "from 0 up and not all 0", `[${sections.join(", ")}]`);
+  }
   return { dimensions, freqBase, scale, sections: sections && [...sections] };
 }
 
@@ -135,7 +144,9 @@ function readRope(metadata: Metadata, key: (name: string) => string, D: number):
 function readRecurrent(metadata: Metadata, key: (name: string) => string, L: number): boolean[] {
   const listed = metadata.get(key("attention.recurrent_layers"));
   if (listed !== undefined) {
-    const flags = Array.isArray(listed) ? metadata.getBooleans(key("attention.recurrent_layers")) : [...metadata.getNumbers(key("attention.recurrent_layers"))];
+    const flags = Array.isArray(listed)
+      ? metadata.getBooleans(key("attention.recurrent_layers"))
+      : [...metadata.getNumbers(key("attention.recurrent_layers"))];
     if (flags.length < L) refuse(metadata, key("attention.recurrent_layers"), `${L} entries`, flags.length);
     return Array.from({ length: L }, (_, i) => Boolean(flags[i]));
   }

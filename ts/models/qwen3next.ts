@@ -22,7 +22,8 @@ function projections(m: Building, i: number): DeltaProjections {
   const { weights, config } = m;
   const { E, C, Hk, Hv, Dk, Dv } = config;
   const r = Hv / Hk;
-  const perKeyHead = (stride: number, skip: number, count: number) => Array.from({ length: Hk }, (_, g) => ({ first: stride * g + skip, count }));
+  const perKeyHead = (stride: number, skip: number, count: number) => () =>
+    Array.from({ length: Hk }, (_, g) => ({ first: stride * g + skip, count }));
   const ba = `blk.${i}.ssm_ba.weight`; // rows of a key head: [b r, a r]
   const b = weights.rows(ba, "b", [2 * Hv, E], [Hv, E], perKeyHead(2 * r, 0, r));
   const a = weights.rows(ba, "a", [2 * Hv, E], [Hv, E], perKeyHead(2 * r, r, r));
@@ -31,7 +32,8 @@ function projections(m: Building, i: number): DeltaProjections {
     return { qkv: weights.matrix(`blk.${i}.attn_qkv.weight`, [C, E]), z: weights.matrix(`blk.${i}.attn_gate.weight`, [Hv * Dv, E]), b, a };
   }
   const stride = 2 * Dk + 2 * r * Dv;
-  const qkv = [perKeyHead(stride, 0, Dk), perKeyHead(stride, Dk, Dk), perKeyHead(stride, 2 * Dk, r * Dv)].flat();
+  const qkv = () =>
+    [perKeyHead(stride, 0, Dk), perKeyHead(stride, Dk, Dk), perKeyHead(stride, 2 * Dk, r * Dv)].flatMap((ranges) => ranges());
   const whole = [C + Hv * Dv, E];
   return {
     qkv: weights.rows(packed, "qkv", whole, [C, E], qkv),

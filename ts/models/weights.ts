@@ -41,10 +41,13 @@ export class Weights {
     return this.#add(name, format, shape, { tensor, format });
   }
 
-  /** Some rows of a matrix, as a weight of its own: a GGUF row is a whole number of blocks, so any order of rows can be had at load. */
-  rows(name: string, part: string, whole: readonly number[], shape: readonly number[], rows: readonly RowRange[]): Tensor {
+  /**
+   * Some rows of a matrix, as a weight of its own: a GGUF row is a whole number of blocks, so any order of rows can be had at load.
+   * The ranges are made after the shape was checked, as there are as many as a key of the file says.
+   */
+  rows(name: string, part: string, whole: readonly number[], shape: readonly number[], rows: () => readonly RowRange[]): Tensor {
     const { tensor, format } = this.#find(name, whole);
-    return this.#add(`${name}#${part}`, format, shape, { tensor, format, rows });
+    return this.#add(`${name}#${part}`, format, shape, { tensor, format, rows: rows() });
   }
 
   /** A small vector as F32: norms, biases. */

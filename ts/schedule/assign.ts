@@ -35,7 +35,9 @@ export function leastSplits({ nodes, backends }: PlacementProblem): number {
   let best = Array.from({ length: backends }, () => 0);
   nodes.forEach((node, i) => {
     const least = Math.min(...best);
-    best = best.map((splits, b) => (node.cost[b] === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : i === 0 ? 1 : Math.min(splits, least + 1)));
+    best = best.map((splits, b) =>
+      node.cost[b] === Number.POSITIVE_INFINITY ? Number.POSITIVE_INFINITY : i === 0 ? 1 : Math.min(splits, least + 1),
+    );
   });
   return nodes.length === 0 ? 0 : Math.min(...best);
 }
@@ -61,7 +63,10 @@ function solve(problem: PlacementProblem, maxSplits: number): Placement | undefi
     live = stage.live;
     states = next.states();
   }
-  const best = states.reduce<State | undefined>((a, s) => (!a || s.cost < a.cost || (s.cost === a.cost && s.splits < a.splits) ? s : a), undefined);
+  const best = states.reduce<State | undefined>(
+    (a, s) => (!a || s.cost < a.cost || (s.cost === a.cost && s.splits < a.splits) ? s : a),
+    undefined,
+  );
   if (!best) return undefined;
   const backendOf: number[] = [];
   for (let state: State | undefined = best; state?.previous; state = state.previous) backendOf.push(state.backend);

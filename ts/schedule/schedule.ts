@@ -126,7 +126,14 @@ function makeSplits(graph: Graph, backendOf: readonly number[]): ScheduledSplit[
 }
 
 /** The values that need memory on a target, in steps of nodes: those made there, and those brought there. */
-function livesOn(graph: Graph, splits: readonly ScheduledSplit[], backendOf: readonly number[], target: number, { placesValues }: Target, max: Dims): Life[] {
+function livesOn(
+  graph: Graph,
+  splits: readonly ScheduledSplit[],
+  backendOf: readonly number[],
+  target: number,
+  { placesValues }: Target,
+  max: Dims,
+): Life[] {
   const lives = new Map<Tensor, { first: number; last: number }>();
   const kept = new Set(splits.flatMap((split) => [...split.keep]));
   const outputs = new Set([...graph.outputs.values()].map(({ storage }) => storage));
@@ -140,7 +147,8 @@ function livesOn(graph: Graph, splits: readonly ScheduledSplit[], backendOf: rea
     }
     for (const node of split.nodes) {
       if (backendOf[node.id] === target) {
-        for (const { storage } of Object.values(node.outputs)) if (!placesValues || kept.has(storage)) lives.set(storage, { first: step, last: step });
+        for (const { storage } of Object.values(node.outputs))
+          if (!placesValues || kept.has(storage)) lives.set(storage, { first: step, last: step });
         for (const { storage } of Object.values(node.inputs)) {
           const life = lives.get(storage);
           // where a backend fuses nodes it may read a value as late as its split's end

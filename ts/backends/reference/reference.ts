@@ -53,7 +53,8 @@ function runNode(split: Split, node: Node, dims: Dims): void {
     [node.op.inputs, node.inputs],
     [node.op.outputs, node.outputs],
   ] as const) {
-    for (const [argument, text] of Object.entries(signatures)) args[argument] = view(split, tensors[argument]!, parseSignature(text).type, dims);
+    for (const [argument, text] of Object.entries(signatures))
+      args[argument] = view(split, tensors[argument]!, parseSignature(text).type, dims);
   }
   node.op.reference(args as never, scalarsOf(node, dims));
 }

@@ -1,9 +1,9 @@
+import { kernels } from "../../../build/kernels.js";
 import { tensorBytes } from "../../graph/bytes.ts";
 import { type Format, formatByName } from "../../graph/formats.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Dims, Node, Scalars, Tensor } from "../../graph/tensor.ts";
 import type { Split } from "../backend.ts";
-import { kernels } from "../../../build/kernels.ts";
 import {
   type ActivationKind,
   activationBytes,

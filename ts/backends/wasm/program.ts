@@ -1,5 +1,5 @@
+import { kernels } from "../../../build/kernels.js";
 import { BackendError } from "../../errors.ts";
-import { kernels } from "../../../build/kernels.ts";
 
 /** Memory that a command reads or writes: addresses, end exclusive. */
 export interface Range {

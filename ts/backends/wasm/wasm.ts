@@ -1,6 +1,6 @@
+import { kernels } from "../../../build/kernels.js";
 import { BackendError, DisposedError, InvalidArgumentError } from "../../errors.ts";
 import type { Dims, Node, Tensor } from "../../graph/tensor.ts";
-import { kernels } from "../../../build/kernels.ts";
 import type { Backend, BackendBuffer, Plan, Split } from "../backend.ts";
 import { detectWasmFeatures, requireSimd } from "./features.ts";
 import { Lowering, type Scratch, scratchSizes } from "./lower.ts";
@@ -73,7 +73,8 @@ export class WasmBackend implements Backend {
     if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
       throw new InvalidArgumentError(`threads must be a whole number from 1 to ${MAX_THREADS}, got ${threads}`);
     }
-    const { default: binary } = build === "relaxed" ? await import("../../../build/kernels.relaxed.wasm") : await import("../../../build/kernels.simd.wasm");
+    const { default: binary } =
+      build === "relaxed" ? await import("../../../build/kernels.relaxed.wasm") : await import("../../../build/kernels.simd.wasm");
     const module = await WebAssembly.compile(binary);
     const memory = new WasmMemory(RESERVED_BYTES);
     const abort = () => {
@@ -82,7 +83,9 @@ export class WasmBackend implements Backend {
     const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory, abort } });
     memory.i32[JOB / 4 + JOB_WORD.spin] = SPIN;
     const count = features.threads ? threads - 1 : 0;
-    const starts = Array.from({ length: count }, (_, i) => startWorker({ module, memory: memory.memory, job: JOB, id: i + 1, sequence: 0 }));
+    const starts = Array.from({ length: count }, (_, i) =>
+      startWorker({ module, memory: memory.memory, job: JOB, id: i + 1, sequence: 0 }),
+    );
     return new WasmBackend(build, memory, instance.exports as unknown as KernelExports, await Promise.all(starts));
   }
 

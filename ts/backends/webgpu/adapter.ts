@@ -23,13 +23,18 @@ export async function findAdapter(options: AdapterOptions = {}): Promise<FoundAd
   if (options.adapter) return { adapter: options.adapter, gpu: own };
   const gpu = own ?? (await dawn(options.dawnFlags ?? []));
   const { powerPreference, forceFallback } = options;
-  const adapter = await gpu.requestAdapter({ ...(powerPreference ? { powerPreference } : {}), forceFallbackAdapter: forceFallback ?? false });
-  if (!adapter) throw new CapabilityError(`webgpu: no GPU adapter here. ${own ? HELP.browser : HELP.node} Or run on the CPU: gpuLayers: 0.`);
+  const adapter = await gpu.requestAdapter({
+    ...(powerPreference ? { powerPreference } : {}),
+    forceFallbackAdapter: forceFallback ?? false,
+  });
+  if (!adapter)
+    throw new CapabilityError(`webgpu: no GPU adapter here. ${own ? HELP.browser : HELP.node} Or run on the CPU: gpuLayers: 0.`);
   return { adapter, gpu };
 }
 
 const HELP = {
-  browser: "Update the browser and the GPU's driver; on Linux, Chromium wants --enable-unsafe-webgpu --enable-features=Vulkan; WebGPU needs https or localhost.",
+  browser:
+    "Update the browser and the GPU's driver; on Linux, Chromium wants --enable-unsafe-webgpu --enable-features=Vulkan; WebGPU needs https or localhost.",
   node: "Dawn looks for Vulkan (Linux: the driver and libvulkan1), Metal or D3D12: check `vulkaninfo --summary`.",
 } as const;
 
@@ -39,15 +44,19 @@ interface DawnModule {
 
 async function dawn(flags: readonly string[]): Promise<GPU> {
   const process = (globalThis as { process?: { versions?: { node?: string } } }).process;
-  if (!process?.versions?.node) throw new CapabilityError(`webgpu: this runtime has no navigator.gpu. ${HELP.browser} Or run on the CPU: gpuLayers: 0.`);
+  if (!process?.versions?.node)
+    throw new CapabilityError(`webgpu: this runtime has no navigator.gpu. ${HELP.browser} Or run on the CPU: gpuLayers: 0.`);
   const specifier = "webgpu"; // in a variable: bundlers must not try to resolve an optional dependency
   try {
     const { create } = (await import(/* @vite-ignore */ /* webpackIgnore: true */ specifier)) as DawnModule;
     return create(flags);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-    throw new CapabilityError(`webgpu: Node needs the npm package "webgpu" for a GPU: npm install webgpu@0.6.2 (${why}). Or run on the CPU: gpuLayers: 0.`, {
-      cause,
-    });
+    throw new CapabilityError(
+      `webgpu: Node needs the npm package "webgpu" for a GPU: npm install webgpu@0.6.2 (${why}). Or run on the CPU: gpuLayers: 0.`,
+      {
+        cause,
+      },
+    );
   }
 }

@@ -27,7 +27,13 @@ const LIMITS = [
 interface NewerInfo {
   readonly subgroupMinSize?: number;
   readonly subgroupMaxSize?: number;
-  readonly subgroupMatrixConfigs?: Iterable<{ readonly componentType: string; readonly resultComponentType: string; readonly M: number; readonly N: number; readonly K: number }>;
+  readonly subgroupMatrixConfigs?: Iterable<{
+    readonly componentType: string;
+    readonly resultComponentType: string;
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+  }>;
 }
 
 /** A GPUDevice that remembers what went wrong behind its asynchronous back. */
@@ -54,7 +60,9 @@ export class GpuDevice {
     void device.lost.then(({ reason, message }) => {
       if (this.#closed) return;
       const why = message || reason || "no reason given";
-      this.#lost = new DeviceLostError(`webgpu: the GPU device was lost (${why}): load the model again, on the CPU (gpuLayers: 0) if it happens twice`);
+      this.#lost = new DeviceLostError(
+        `webgpu: the GPU device was lost (${why}): load the model again, on the CPU (gpuLayers: 0) if it happens twice`,
+      );
     });
   }
 
@@ -90,7 +98,11 @@ export class GpuDevice {
   async explain(cause: unknown): Promise<TandemError> {
     const soon = new Promise((resolve) => setTimeout(resolve, LOST_GRACE_MS));
     await Promise.race([this.device.lost, soon]);
-    return this.#lost ?? this.#failure ?? new BackendError(`webgpu: reading back failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    return (
+      this.#lost ??
+      this.#failure ??
+      new BackendError(`webgpu: reading back failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    );
   }
 
   close(): void {

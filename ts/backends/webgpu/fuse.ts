@@ -42,7 +42,12 @@ export function unfused(nodes: readonly Node[]): readonly Unit[] {
 function single(node: Node): Unit {
   const lower = lowerings[node.op.name];
   if (!lower) throw new BackendError(`webgpu: no kernel for node "${node.name}" (${node.op.name})`);
-  return { nodes: [node], reads: Object.values(node.inputs), writes: Object.values(node.outputs), lower: (context) => lower(node, context) };
+  return {
+    nodes: [node],
+    reads: Object.values(node.inputs),
+    writes: Object.values(node.outputs),
+    lower: (context) => lower(node, context),
+  };
 }
 
 /** Units in the order in which they run, each at the place of its last node. Without `keep` nothing may vanish, so nothing is fused. */

@@ -1,6 +1,6 @@
+import cacheEncode from "../../../gpu/cache_encode.wgsl";
 import commonSum from "../../../gpu/common_sum.wgsl";
 import headRow from "../../../gpu/head_row.wgsl";
-import cacheEncode from "../../../gpu/cache_encode.wgsl";
 import kvWriteText from "../../../gpu/kv_write.wgsl";
 import kvWriteNormRope from "../../../gpu/kv_write_norm_rope.wgsl";
 import normRope from "../../../gpu/norm_rope.wgsl";
@@ -11,7 +11,7 @@ import termExperts from "../../../gpu/term_experts.wgsl";
 import termShared from "../../../gpu/term_shared.wgsl";
 import tokens from "../../../gpu/tokens.wgsl";
 import { scalarsOf } from "../../graph/op.ts";
-import { showShape, type Node, type Tensor } from "../../graph/tensor.ts";
+import { type Node, showShape, type Tensor } from "../../graph/tensor.ts";
 import type { GpuRange, LoweringContext } from "./dispatch.ts";
 import type { Fusion, Neighbourhood } from "./fuse.ts";
 import { dispatch, f32, fold, rowWorkgroup } from "./kernel.ts";
@@ -37,7 +37,11 @@ const residualNorm: Pattern = (norm, around) => {
   const eps = norm.params.eps!;
   const lower = ({ dims, range }: LoweringContext) => {
     const { T } = scalarsOf(norm, dims);
-    const outs = [["read_write", range(add.outputs.out!)], ["read_write", range(norm.outputs.out!)], ["read", range(norm.inputs.weight!)]] as const;
+    const outs = [
+      ["read_write", range(add.outputs.out!)],
+      ["read_write", range(norm.outputs.out!)],
+      ["read", range(norm.inputs.weight!)],
+    ] as const;
     const terms = [x, ...branch.reads].map((tensor): readonly ["read", GpuRange] => ["read", range(tensor)]);
     const constants = { WG: rowWorkgroup(E), E, EPS: f32(eps), ...branch.constants };
     return [dispatch(`${branch.name} + rms_norm`, [commonSum, branch.file, sumNorm], constants, [...outs, ...terms], fold(T!))];
@@ -112,7 +116,10 @@ const normRopeCache: Pattern = (norm, around) => {
   const lower = ({ dims, range }: LoweringContext) => {
     const now = scalarsOf(write, dims);
     const constants = { ...kvWriteConstants(write, now), P: scalarsOf(rope, dims).P!, EPS: f32(norm.params.eps!) };
-    const own = [["read", range(norm.inputs.weight!)], ["read", range(rope.inputs.rotation!)]] as const;
+    const own = [
+      ["read", range(norm.inputs.weight!)],
+      ["read", range(rope.inputs.rotation!)],
+    ] as const;
     const files = [tokens, commonSum, headRow, normRope, cacheEncode, kvWriteNormRope, kvWriteText];
     const bindings = [...kvWriteBindings(write, range, norm.inputs.x!), ...own];
     return [dispatch("rms_norm + rope + kv_write", files, constants, bindings, fold(2 * now.T! * now.G!))];

@@ -13,7 +13,7 @@ import tokens from "../../../gpu/tokens.wgsl";
 import { type Format, formatByName } from "../../graph/formats.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Scalars, Tensor } from "../../graph/tensor.ts";
-import type { Dispatch, LowerNode, LoweringContext } from "./dispatch.ts";
+import type { Dispatch, LoweringContext, LowerNode } from "./dispatch.ts";
 import { dispatch, f32, fold } from "./kernel.ts";
 
 /** Invocations that encode one head: a word of the cache each or so. */
@@ -80,18 +80,38 @@ function tile({ T, H, G, N }: Scalars): Tiling {
 }
 
 /** `gate`, of out's shape: multiply by its sigmoid. `out`: where to write, where a fusion writes another tensor. */
-export function attentionDispatches(node: Node, { dims, range, scratch }: LoweringContext, out: Tensor, gate?: Tensor): readonly Dispatch[] {
+export function attentionDispatches(
+  node: Node,
+  { dims, range, scratch }: LoweringContext,
+  out: Tensor,
+  gate?: Tensor,
+): readonly Dispatch[] {
   const s = scalarsOf(node, dims);
   const { q, kCache, vCache, rows, positions } = node.inputs as Record<string, Tensor>;
   const { HB, TT, SPLITS, workgroups } = tile(s);
   const [T, H, G, D, N] = [s.T!, s.H!, s.G!, s.D!, s.N!];
-  const constants = { WG: ATTENTION_WG, H, G, D, N, HB, TT, SPLITS, MIN_BLOCKS, SCALE: f32(s.scale!), K_TYPE: cacheType(kCache!), V_TYPE: cacheType(vCache!) };
+  const constants = {
+    WG: ATTENTION_WG,
+    H,
+    G,
+    D,
+    N,
+    HB,
+    TT,
+    SPLITS,
+    MIN_BLOCKS,
+    SCALE: f32(s.scale!),
+    K_TYPE: cacheType(kCache!),
+    V_TYPE: cacheType(vCache!),
+  };
   const reads = [q!, kCache!, vCache!, rows!, positions!].map((tensor) => ["read", range(tensor)] as const);
   const gateFile = gate ? gateSigmoid : gateNone;
   const gateBinding = gate ? [["read", range(gate)] as const] : [];
   if (SPLITS === 1) {
     const bindings = [...reads, ["read_write", range(out)] as const, ...gateBinding];
-    return [dispatch("attention", [tokens, cacheRead, gateFile, attentionOut, attentionText], { ...constants, GATE: 6 }, bindings, workgroups)];
+    return [
+      dispatch("attention", [tokens, cacheRead, gateFile, attentionOut, attentionText], { ...constants, GATE: 6 }, bindings, workgroups),
+    ];
   }
   const shares = scratch("attention shares", 4 * T * H * SPLITS * D);
   const stats = scratch("attention stats", 8 * T * H * SPLITS);

@@ -10,7 +10,7 @@ import sequenceRun from "../../../gpu/sequence_run.wgsl";
 import tokens from "../../../gpu/tokens.wgsl";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Scalars } from "../../graph/tensor.ts";
-import type { Dispatch, LowerNode, LoweringContext } from "./dispatch.ts";
+import type { Dispatch, LoweringContext, LowerNode } from "./dispatch.ts";
 import { dispatch, f32, fold, WG } from "./kernel.ts";
 
 /** Up to so many tokens a channel's invocation walks through them and writes the state itself; beyond, tokens run side by side. */
@@ -20,14 +20,36 @@ export const lowerConv1d: LowerNode = (node, { dims, range }) => {
   const { T, C, S } = scalarsOf(node, dims);
   const { x, weight, state, rows } = node.inputs;
   const channels = Math.ceil(C! / WG);
-  const io = [["read_write", range(node.outputs.out!)], ["read", range(x!)], ["read", range(weight!)]] as const;
+  const io = [
+    ["read_write", range(node.outputs.out!)],
+    ["read", range(x!)],
+    ["read", range(weight!)],
+  ] as const;
   const constants = { WG, C: C! };
   if (T! <= STEP_TOKENS) {
-    return [dispatch("conv1d step", [tokens, conv1dStep], constants, [...io, ["read_write", range(state!)], ["read", range(rows!)]], [channels, 1, 1])];
+    return [
+      dispatch(
+        "conv1d step",
+        [tokens, conv1dStep],
+        constants,
+        [...io, ["read_write", range(state!)], ["read", range(rows!)]],
+        [channels, 1, 1],
+      ),
+    ];
   }
-  const update = [["read_write", range(state!)], ["read", range(x!)], ["read", range(rows!)]] as const;
+  const update = [
+    ["read_write", range(state!)],
+    ["read", range(x!)],
+    ["read", range(rows!)],
+  ] as const;
   return [
-    dispatch("conv1d", [tokens, conv1dText], constants, [...io, ["read", range(state!)], ["read", range(rows!)]], fold(Math.ceil((T! * C!) / WG))),
+    dispatch(
+      "conv1d",
+      [tokens, conv1dText],
+      constants,
+      [...io, ["read", range(state!)], ["read", range(rows!)]],
+      fold(Math.ceil((T! * C!) / WG)),
+    ),
     dispatch("conv1d state", [tokens, sequenceRun, conv1dState], constants, update, [channels, S!, 1]),
   ];
 };

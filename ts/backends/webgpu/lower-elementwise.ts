@@ -18,7 +18,11 @@ export const lowerBroadcast: LowerNode = (node, { dims, range }) => {
   const s = scalarsOf(node, dims);
   const n = s.N0! * s.N1! * s.N2! * s.N3!;
   const { name } = node.op;
-  const bindings = [["read_write", range(node.outputs.out!)], ["read", range(node.inputs.x!)], ["read", range(node.inputs.y!)]] as const;
+  const bindings = [
+    ["read_write", range(node.outputs.out!)],
+    ["read", range(node.inputs.x!)],
+    ["read", range(node.inputs.y!)],
+  ] as const;
   const alike = [0, 1, 2, 3].every((i) => s[`N${i}`] === s[`M${i}`]);
   if (alike) return [dispatch(name, [combine[name]!, elementwiseText], { WG }, bindings, foldElements(n))];
   const { N1, N2, N3, M0, M1, M2, M3 } = s as Record<string, number>;
@@ -28,24 +32,40 @@ export const lowerBroadcast: LowerNode = (node, { dims, range }) => {
 
 export const lowerSiluMul: LowerNode = (node, { dims, range }) => {
   const { T, F } = scalarsOf(node, dims);
-  const bindings = [["read_write", range(node.outputs.out!)], ["read", range(node.inputs.gate!)], ["read", range(node.inputs.up!)]] as const;
+  const bindings = [
+    ["read_write", range(node.outputs.out!)],
+    ["read", range(node.inputs.gate!)],
+    ["read", range(node.inputs.up!)],
+  ] as const;
   return [dispatch("silu_mul", [siluMulText], { WG }, bindings, foldElements(T! * F!))];
 };
 
 export const lowerSigmoidMul: LowerNode = (node, { dims, range }) => {
   const { T, F, M } = scalarsOf(node, dims);
-  const bindings = [["read_write", range(node.outputs.out!)], ["read", range(node.inputs.x!)], ["read", range(node.inputs.gate!)]] as const;
+  const bindings = [
+    ["read_write", range(node.outputs.out!)],
+    ["read", range(node.inputs.x!)],
+    ["read", range(node.inputs.gate!)],
+  ] as const;
   return [dispatch("sigmoid_mul", [sigmoidMulText], { WG, SHARE: F! / M! }, bindings, foldElements(T! * F!))];
 };
 
 export const lowerExpertsSum: LowerNode = (node, { dims, range }) => {
   const { T, U, E } = scalarsOf(node, dims);
-  const bindings = [["read_write", range(node.outputs.out!)], ["read", range(node.inputs.x!)], ["read", range(node.inputs.weights!)]] as const;
+  const bindings = [
+    ["read_write", range(node.outputs.out!)],
+    ["read", range(node.inputs.x!)],
+    ["read", range(node.inputs.weights!)],
+  ] as const;
   return [dispatch("experts_sum", [expertsSumText], { WG, U: U!, E: E! }, bindings, foldElements(T! * E!))];
 };
 
 export const lowerRope: LowerNode = (node, { dims, range }) => {
   const { T, H, D, P } = scalarsOf(node, dims);
-  const bindings = [["read_write", range(node.outputs.out!)], ["read", range(node.inputs.x!)], ["read", range(node.inputs.rotation!)]] as const;
+  const bindings = [
+    ["read_write", range(node.outputs.out!)],
+    ["read", range(node.inputs.x!)],
+    ["read", range(node.inputs.rotation!)],
+  ] as const;
   return [dispatch("rope", [ropeText], { WG, H: H!, D: D!, P: P! }, bindings, foldElements(T! * H! * D!))];
 };

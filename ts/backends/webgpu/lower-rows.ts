@@ -8,7 +8,11 @@ import { dispatch, f32, fold, rowWorkgroup } from "./kernel.ts";
 
 export const lowerRmsNorm: LowerNode = (node, { dims, range }) => {
   const { T, D, eps } = scalarsOf(node, dims);
-  const bindings = [["read_write", range(node.outputs.out!)], ["read", range(node.inputs.x!)], ["read", range(node.inputs.weight!)]] as const;
+  const bindings = [
+    ["read_write", range(node.outputs.out!)],
+    ["read", range(node.inputs.x!)],
+    ["read", range(node.inputs.weight!)],
+  ] as const;
   const constants = { WG: rowWorkgroup(D!), D: D!, EPS: f32(eps!) };
   return [dispatch("rms_norm", [commonSum, rmsNormText], constants, bindings, fold(T!))];
 };
@@ -16,7 +20,12 @@ export const lowerRmsNorm: LowerNode = (node, { dims, range }) => {
 export const lowerGatedNorm: LowerNode = (node, { dims, range }) => {
   const { T, D, eps } = scalarsOf(node, dims);
   const { x, gate, weight } = node.inputs;
-  const bindings = [["read_write", range(node.outputs.out!)], ["read", range(x!)], ["read", range(gate!)], ["read", range(weight!)]] as const;
+  const bindings = [
+    ["read_write", range(node.outputs.out!)],
+    ["read", range(x!)],
+    ["read", range(gate!)],
+    ["read", range(weight!)],
+  ] as const;
   const constants = { WG: rowWorkgroup(D!), D: D!, EPS: f32(eps!) };
   return [dispatch("gated_norm", [commonSum, gatedNormText], constants, bindings, fold(T!))];
 };
@@ -27,6 +36,10 @@ export const MAX_EXPERTS = 2048;
 export const lowerRouter: LowerNode = (node, { dims, range }) => {
   const { T, X, U } = scalarsOf(node, dims);
   const { ids, weights } = node.outputs;
-  const bindings = [["read_write", range(ids!)], ["read_write", range(weights!)], ["read", range(node.inputs.logits!)]] as const;
+  const bindings = [
+    ["read_write", range(ids!)],
+    ["read_write", range(weights!)],
+    ["read", range(node.inputs.logits!)],
+  ] as const;
   return [dispatch("router", [routerText], { WG: rowWorkgroup(2 * X!), X: X!, U: U! }, bindings, fold(T!))];
 };

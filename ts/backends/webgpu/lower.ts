@@ -5,8 +5,8 @@ import type { LowerNode } from "./dispatch.ts";
 import { lowerAttention, lowerKvWrite, MAX_HEAD } from "./lower-cache.ts";
 import { deltaSupported, lowerConv1d, lowerGatedDelta } from "./lower-delta.ts";
 import { lowerBroadcast, lowerExpertsSum, lowerRope, lowerSigmoidMul, lowerSiluMul } from "./lower-elementwise.ts";
-import { lowerGetRows, lowerMatmul, lowerMatmulExperts } from "./matmul.ts";
 import { lowerGatedNorm, lowerRmsNorm, lowerRouter, MAX_EXPERTS } from "./lower-rows.ts";
+import { lowerGetRows, lowerMatmul, lowerMatmulExperts } from "./matmul.ts";
 
 /** What each op becomes on the GPU. */
 export const lowerings: Readonly<Record<string, LowerNode>> = {

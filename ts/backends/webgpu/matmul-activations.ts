@@ -1,7 +1,7 @@
-import type { Tensor } from "../../graph/tensor.ts";
 import expertsPlan from "../../../gpu/matmul_experts_plan.wgsl";
 import quantizeF16 from "../../../gpu/quantize_f16.wgsl";
 import quantizeQ8 from "../../../gpu/quantize_q8.wgsl";
+import type { Tensor } from "../../graph/tensor.ts";
 import type { Dispatch, GpuRange, LoweringContext } from "./dispatch.ts";
 import { align, grid, unitsOf } from "./matmul-packing.ts";
 
@@ -38,7 +38,12 @@ export function quantisedActivations(x: Tensor, rows: number, K: number, context
   const meta = { buffer: memory.buffer, offset: memory.offset + codesBytes, bytes: units * 8 };
   const ranges = [codes, meta] as const;
   if (!take(context, name, x.storage)) return { ranges, dispatches: [] };
-  const kernel = { name: "quantize_q8", files: [quantizeQ8], constants: { WORKGROUP }, access: ["read", "read_write", "read_write"] as const };
+  const kernel = {
+    name: "quantize_q8",
+    files: [quantizeQ8],
+    constants: { WORKGROUP },
+    access: ["read", "read_write", "read_write"] as const,
+  };
   return { ranges, dispatches: [{ kernel, bindings: [context.range(x), ...ranges], workgroups: grid(units / WORKGROUP) }] };
 }
 
@@ -58,7 +63,13 @@ export function halfActivations(x: Tensor, rows: number, K: number, context: Low
 }
 
 /** Slots (t, u) sorted by expert and cut into tiles of BM; see matmul_experts_plan.wgsl. */
-export function expertTiles(ids: Tensor, slots: number, X: number, BM: number, context: LoweringContext): Shared<GpuRange> & { maxTiles: number } {
+export function expertTiles(
+  ids: Tensor,
+  slots: number,
+  X: number,
+  BM: number,
+  context: LoweringContext,
+): Shared<GpuRange> & { maxTiles: number } {
   // Each expert in use has at most one tile that is not full.
   const maxTiles = Math.floor(slots / BM) + Math.min(slots, X);
   const name = `matmul_experts plan ${BM}`;

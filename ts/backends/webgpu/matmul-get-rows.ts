@@ -1,9 +1,9 @@
-import type { Format } from "../../graph/formats.ts";
-import { scalarsOf } from "../../graph/op.ts";
-import type { Tensor } from "../../graph/tensor.ts";
 import getRowsText from "../../../gpu/get_rows.wgsl";
 import getRowsF32 from "../../../gpu/get_rows_f32.wgsl";
 import unit from "../../../gpu/weights/unit.wgsl";
+import type { Format } from "../../graph/formats.ts";
+import { scalarsOf } from "../../graph/op.ts";
+import type { Tensor } from "../../graph/tensor.ts";
 import type { Dispatch, LowerNode } from "./dispatch.ts";
 import { grid, largestRowBytes, packingOf, ROW_ALIGN, unitsOf, weightBindings } from "./matmul-packing.ts";
 
@@ -15,7 +15,12 @@ export const lowerGetRows: LowerNode = (node, context) => {
   const { w, ids } = node.inputs as { w: Tensor; ids: Tensor };
   const out = context.range(node.outputs.out!);
   if (w.kind !== "weight") {
-    const kernel = { name: "get_rows f32", files: [getRowsF32], constants: { WORKGROUP, D }, access: ["read", "read", "read_write"] as const };
+    const kernel = {
+      name: "get_rows f32",
+      files: [getRowsF32],
+      constants: { WORKGROUP, D },
+      access: ["read", "read", "read_write"] as const,
+    };
     return [{ kernel, bindings: [context.range(w), context.range(ids), out], workgroups: grid((R * D) / WORKGROUP) }];
   }
   const format = w.type as Format;

@@ -1,4 +1,3 @@
-import type { Format } from "../../graph/formats.ts";
 import dot from "../../../gpu/matmul_dot.wgsl";
 import dotPlain from "../../../gpu/matmul_dot_plain.wgsl";
 import q8 from "../../../gpu/matmul_q8.wgsl";
@@ -7,16 +6,17 @@ import sum from "../../../gpu/matmul_sum.wgsl";
 import sumSubgroup from "../../../gpu/matmul_sum_subgroup.wgsl";
 import tileDense from "../../../gpu/matmul_tile_dense.wgsl";
 import tileExperts from "../../../gpu/matmul_tile_experts.wgsl";
-import tileMatrix from "../../../gpu/matmul_tile_matrix.wgsl";
 import tileF32 from "../../../gpu/matmul_tile_f32.wgsl";
+import tileMatrix from "../../../gpu/matmul_tile_matrix.wgsl";
 import tileQ8 from "../../../gpu/matmul_tile_q8.wgsl";
-import unit from "../../../gpu/weights/unit.wgsl";
 import vec from "../../../gpu/matmul_vec.wgsl";
 import vecDense from "../../../gpu/matmul_vec_dense.wgsl";
 import vecExperts from "../../../gpu/matmul_vec_experts.wgsl";
 import vecFloat from "../../../gpu/matmul_vec_float.wgsl";
 import xScalar from "../../../gpu/matmul_x_scalar.wgsl";
 import xVec4 from "../../../gpu/matmul_x_vec4.wgsl";
+import unit from "../../../gpu/weights/unit.wgsl";
+import type { Format } from "../../graph/formats.ts";
 import type { GpuCapabilities, KernelSpec } from "./dispatch.ts";
 import { packingOf, unitsOf } from "./matmul-packing.ts";
 
@@ -60,7 +60,9 @@ export interface TileShape {
 }
 
 function common({ format, N, K, outStride, firstN, experts }: Problem): Record<string, number> {
-  const rest: Record<string, number> = experts ? { X: experts.X, FIRST_EXPERT: experts.first, EXPERTS: experts.count, SHARED: experts.shared } : {};
+  const rest: Record<string, number> = experts
+    ? { X: experts.X, FIRST_EXPERT: experts.first, EXPERTS: experts.count, SHARED: experts.shared }
+    : {};
   return { N, K, UNITS: unitsOf(K), OUT_STRIDE: outStride, FIRST_N: firstN, ...packingOf(format).constants, ...rest };
 }
 
@@ -75,10 +77,23 @@ export function vecKernel(problem: Problem, shape: VecShape, caps: GpuCapabiliti
   const { files, quantised } = packingOf(format);
   // Sub-groups smaller than 4 lanes are not worth their shuffles.
   const sub = caps.subgroups && caps.subgroupMin >= 4 ? Math.min(caps.subgroupMin, shape.lanes) : 0;
-  const constants = { WORKGROUP: shape.workgroup, LANES: shape.lanes, ROWS: shape.rows, TOKENS: shape.tokens, ...(sub ? { SUB: sub } : {}) };
+  const constants = {
+    WORKGROUP: shape.workgroup,
+    LANES: shape.lanes,
+    ROWS: shape.rows,
+    TOKENS: shape.tokens,
+    ...(sub ? { SUB: sub } : {}),
+  };
   return {
     name: `${experts ? "matmul_experts" : "matmul"} vec ${format} ${problem.N}x${problem.K}`,
-    files: [...files, ...xFiles(problem, caps), store, experts ? vecExperts : vecDense, sub ? sumSubgroup : sum, quantised ? vec : vecFloat],
+    files: [
+      ...files,
+      ...xFiles(problem, caps),
+      store,
+      experts ? vecExperts : vecDense,
+      sub ? sumSubgroup : sum,
+      quantised ? vec : vecFloat,
+    ],
     constants: { ...common(problem), ...constants },
     enables: sub ? ["subgroups"] : [],
     access: experts ? ACCESS : ACCESS.slice(0, 6),

@@ -1,5 +1,4 @@
-import { type Format, formatByName, rowBytes } from "../../graph/formats.ts";
-import { IQ4_LEVELS } from "../../graph/formats/legacy.ts";
+import bf16 from "../../../gpu/weights/bf16.wgsl";
 import codes from "../../../gpu/weights/codes.wgsl";
 import codes2 from "../../../gpu/weights/codes_2.wgsl";
 import codes3 from "../../../gpu/weights/codes_3.wgsl";
@@ -8,7 +7,6 @@ import codes5 from "../../../gpu/weights/codes_5.wgsl";
 import codes6 from "../../../gpu/weights/codes_6.wgsl";
 import codes8 from "../../../gpu/weights/codes_8.wgsl";
 import codesLevels from "../../../gpu/weights/codes_levels.wgsl";
-import bf16 from "../../../gpu/weights/bf16.wgsl";
 import f16 from "../../../gpu/weights/f16.wgsl";
 import f32 from "../../../gpu/weights/f32.wgsl";
 import scaleE8m0 from "../../../gpu/weights/scale_e8m0.wgsl";
@@ -18,6 +16,8 @@ import scaleK from "../../../gpu/weights/scale_k.wgsl";
 import scaleKHalves from "../../../gpu/weights/scale_k_halves.wgsl";
 import scaleKHalvesOffset from "../../../gpu/weights/scale_k_halves_offset.wgsl";
 import scaleKOffset from "../../../gpu/weights/scale_k_offset.wgsl";
+import { IQ4_LEVELS } from "../../graph/formats/legacy.ts";
+import { type Format, formatByName, rowBytes } from "../../graph/formats.ts";
 import type { GpuRange } from "./dispatch.ts";
 
 /**
@@ -63,7 +63,12 @@ function quantised(
   bits: readonly [low: number, high: number],
   files: readonly [codes: string, scale: string],
   scales: Plane,
-  { zero = 0, halves = false, offset = false, levels }: { zero?: number; halves?: boolean; offset?: boolean; levels?: readonly number[] } = {},
+  {
+    zero = 0,
+    halves = false,
+    offset = false,
+    levels,
+  }: { zero?: number; halves?: boolean; offset?: boolean; levels?: readonly number[] } = {},
 ): Packing {
   const [lowBits, highBits] = bits;
   const constants = { ZERO: zero, HALVES: Number(halves), OFFSET: Number(offset), ...(levels ? levelWords(levels) : {}) };
@@ -169,7 +174,6 @@ export function align(bytes: number, to: number): number {
 export function elementBytes(format: Format): number {
   return formatByName(format).blockBytes;
 }
-
 
 /** At least so many workgroups, in x and y: a dimension holds 65535. Kernels count on in y after x. */
 export function grid(groups: number): readonly [number, number, number] {

@@ -49,7 +49,13 @@ function denseKernel(problem: Problem, tokens: number, way: Way, { caps }: Lower
   return { kernel, workgroups: [Math.ceil(problem.N / BN), Math.ceil(tokens / BM), 1] };
 }
 
-function tiled(problem: Problem, way: Way, matrix: MatrixShape, tile: TileShape, caps: GpuCapabilities): readonly [KernelSpec, { BM: number; BN: number }] {
+function tiled(
+  problem: Problem,
+  way: Way,
+  matrix: MatrixShape,
+  tile: TileShape,
+  caps: GpuCapabilities,
+): readonly [KernelSpec, { BM: number; BN: number }] {
   return way === "matrix" ? [matrixKernel(problem, matrix, caps), matrix] : [tileKernel(problem, tile, caps), tile];
 }
 
@@ -93,7 +99,13 @@ function bind(weights: readonly GpuRange[], x: readonly GpuRange[], out: GpuRang
 }
 
 /** x in f16 or int8, and its scales, or x itself. */
-function activationsOf(x: Tensor, rows: number, weight: Weight, way: Way, context: LoweringContext): { ranges: readonly GpuRange[]; dispatches: readonly Dispatch[] } {
+function activationsOf(
+  x: Tensor,
+  rows: number,
+  weight: Weight,
+  way: Way,
+  context: LoweringContext,
+): { ranges: readonly GpuRange[]; dispatches: readonly Dispatch[] } {
   if (way === "matrix") return halfActivations(x, rows, weight.K, context);
   if (packingOf(weight.format).quantised) return quantisedActivations(x, rows, weight.K, context);
   return { ranges: [context.range(x)], dispatches: [] };

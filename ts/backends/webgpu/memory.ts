@@ -18,7 +18,8 @@ export class GpuBuffer implements BackendBuffer {
 
   /** The bytes as the engine wrote them. */
   raw(verb: "read" | "written"): GPUBuffer {
-    if (!this.#raw) throw new BackendError(`webgpu: weights cannot be ${verb} once a plan was prepared: the GPU keeps them in another layout`);
+    if (!this.#raw)
+      throw new BackendError(`webgpu: weights cannot be ${verb} once a plan was prepared: the GPU keeps them in another layout`);
     return this.#raw;
   }
 

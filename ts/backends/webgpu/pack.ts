@@ -1,10 +1,10 @@
+import { tensorBytes } from "../../graph/bytes.ts";
 import type { Format } from "../../graph/formats.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
-import { tensorBytes } from "../../graph/bytes.ts";
 import type { Split } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
 import type { GpuRange } from "./dispatch.ts";
-import { packedBytes, packedIsRaw, planesOf, rawBytes, ROW_ALIGN } from "./matmul-packing.ts";
+import { packedBytes, packedIsRaw, planesOf, ROW_ALIGN, rawBytes } from "./matmul-packing.ts";
 import { type GpuMemory, gpuBuffer } from "./memory.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { Program } from "./program.ts";

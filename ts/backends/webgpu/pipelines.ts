@@ -1,7 +1,7 @@
 import { BackendError } from "../../errors.ts";
 import type { Dims } from "../../graph/tensor.ts";
-import type { KernelSpec } from "./dispatch.ts";
 import type { GpuDevice } from "./device.ts";
+import type { KernelSpec } from "./dispatch.ts";
 import { BUFFER_USAGE, STAGE_COMPUTE } from "./usage.ts";
 
 export type Access = KernelSpec["access"][number];
@@ -15,7 +15,9 @@ export interface Pipeline {
 /** The text of a kernel: a prelude of plain WGSL lines, then its files. `access` as the bindings' places in memory demand it. */
 export function kernelText(spec: KernelSpec, access: readonly Access[]): string {
   const enables = (spec.enables ?? []).map((name) => `enable ${name};`);
-  const constants = Object.entries(spec.constants).map(([name, value]) => `const ${name}: ${typeof value === "number" ? "u32" : "f32"} = ${value};`);
+  const constants = Object.entries(spec.constants).map(
+    ([name, value]) => `const ${name}: ${typeof value === "number" ? "u32" : "f32"} = ${value};`,
+  );
   const aliases = Object.entries(spec.aliases ?? {}).map(([name, type]) => `alias ${name} = ${type};`);
   const step = ["struct Step { T: u32, O: u32 }", "@group(1) @binding(0) var<uniform> step: Step;"];
   return [...enables, ...step, ...constants, ...aliases, ...spec.files.map((file) => widened(file, spec, access))].join("\n");

@@ -66,7 +66,8 @@ export class GpuPlan implements Plan {
       return known;
     }
     const { max } = this.split;
-    if (dims.T > max.T || dims.O > max.O) throw new BackendError(`webgpu: a run of T = ${dims.T}, O = ${dims.O} exceeds the plan's T = ${max.T}, O = ${max.O}`);
+    if (dims.T > max.T || dims.O > max.O)
+      throw new BackendError(`webgpu: a run of T = ${dims.T}, O = ${dims.O} exceeds the plan's T = ${max.T}, O = ${max.O}`);
     if (this.#programs.size >= MAX_PROGRAMS) {
       const [oldest, program] = this.#programs.entries().next().value!;
       program.dispose();

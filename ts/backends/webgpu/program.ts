@@ -1,6 +1,6 @@
 import { BackendError } from "../../errors.ts";
-import type { Dispatch, GpuRange } from "./dispatch.ts";
 import type { GpuDevice } from "./device.ts";
+import type { Dispatch, GpuRange } from "./dispatch.ts";
 import type { Access, Pipelines } from "./pipelines.ts";
 
 /** A dispatch with the place in the graph that it stands for. */
@@ -87,14 +87,20 @@ export function effectiveAccess({ kernel, bindings }: Dispatch, limits: GPUSuppo
   const written = new Set(bindings.filter((_, i) => kernel.access[i] === "read_write").map(({ buffer }) => buffer));
   bindings.forEach((range, i) => {
     if (range.offset % limits.minStorageBufferOffsetAlignment !== 0) {
-      throw new BackendError(`webgpu: ${kernel.name} binding ${i} lies at byte ${range.offset}: tensors must start at multiples of ${limits.minStorageBufferOffsetAlignment}`);
+      throw new BackendError(
+        `webgpu: ${kernel.name} binding ${i} lies at byte ${range.offset}: tensors must start at multiples of ${limits.minStorageBufferOffsetAlignment}`,
+      );
     }
     if (range.bytes > limits.maxStorageBufferBindingSize) {
-      throw new BackendError(`webgpu: ${kernel.name} binding ${i} has ${range.bytes} bytes, this GPU binds ${limits.maxStorageBufferBindingSize}: lower the context or the ubatch`);
+      throw new BackendError(
+        `webgpu: ${kernel.name} binding ${i} has ${range.bytes} bytes, this GPU binds ${limits.maxStorageBufferBindingSize}: lower the context or the ubatch`,
+      );
     }
     bindings.slice(0, i).forEach((other, j) => {
-      const overlap = range.buffer === other.buffer && range.offset < other.offset + other.bytes && other.offset < range.offset + range.bytes;
-      if (overlap && written.has(range.buffer)) throw new BackendError(`webgpu: ${kernel.name} bindings ${j} and ${i} overlap and one is written`);
+      const overlap =
+        range.buffer === other.buffer && range.offset < other.offset + other.bytes && other.offset < range.offset + range.bytes;
+      if (overlap && written.has(range.buffer))
+        throw new BackendError(`webgpu: ${kernel.name} bindings ${j} and ${i} overlap and one is written`);
     });
   });
   return bindings.map(({ buffer }, i) => (written.has(buffer) ? "read_write" : kernel.access[i]!));

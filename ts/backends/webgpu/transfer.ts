@@ -1,6 +1,6 @@
 import patchText from "../../../gpu/patch.wgsl";
-import type { KernelSpec } from "./dispatch.ts";
 import type { GpuDevice } from "./device.ts";
+import type { KernelSpec } from "./dispatch.ts";
 import type { GpuMemory } from "./memory.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { BUFFER_USAGE, MAP_MODE_READ } from "./usage.ts";

@@ -86,7 +86,8 @@ export class WebGpuBackend implements Backend {
 
   async read(buffer: BackendBuffer, offset: number, bytes: number): Promise<Uint8Array> {
     this.#check();
-    if (offset < 0 || offset + bytes > buffer.bytes) throw new BackendError(`webgpu: ${bytes} bytes at ${offset} are not in a buffer of ${buffer.bytes}`);
+    if (offset < 0 || offset + bytes > buffer.bytes)
+      throw new BackendError(`webgpu: ${bytes} bytes at ${offset} are not in a buffer of ${buffer.bytes}`);
     const copy = await this.#transfer.read(gpuBuffer(buffer).raw("read"), offset, bytes);
     this.#device.check(); // a kernel that failed before the copy has spoken by now
     return copy;
@@ -107,7 +108,8 @@ export class WebGpuBackend implements Backend {
 
   run(plan: Plan, dims: Dims): void {
     this.#check();
-    if (!(plan instanceof GpuPlan) || !this.#plans.has(plan)) throw new BackendError("webgpu: this plan was disposed, or belongs to another backend");
+    if (!(plan instanceof GpuPlan) || !this.#plans.has(plan))
+      throw new BackendError("webgpu: this plan was disposed, or belongs to another backend");
     const program = plan.program(dims);
     program.run();
     this.#last = { dispatches: program.dispatches, submits: program.submits };

@@ -1,4 +1,3 @@
-import type { Format } from "../../graph/formats.ts";
 import repack from "../../../gpu/repack.wgsl";
 import repackCodes from "../../../gpu/repack_codes.wgsl";
 import repackFloats from "../../../gpu/repack_floats.wgsl";
@@ -16,8 +15,9 @@ import q51 from "../../../gpu/weights/q5_1.wgsl";
 import q5K from "../../../gpu/weights/q5_k.wgsl";
 import q6K from "../../../gpu/weights/q6_k.wgsl";
 import q80 from "../../../gpu/weights/q8_0.wgsl";
+import type { Format } from "../../graph/formats.ts";
 import type { Dispatch, GpuRange, KernelSpec } from "./dispatch.ts";
-import { align, elementBytes, grid, packingOf, type PlaneName, planesOf, ROW_ALIGN, rowsOf, UNIT, unitsOf } from "./matmul-packing.ts";
+import { align, elementBytes, grid, type PlaneName, packingOf, planesOf, ROW_ALIGN, rowsOf, UNIT, unitsOf } from "./matmul-packing.ts";
 
 export { packedBytes, packedIsRaw, ROW_ALIGN, rawBytes } from "./matmul-packing.ts";
 
@@ -58,7 +58,8 @@ export function repackDispatches(
   K: number,
   chunk: RowChunk = { first: 0, count: rows },
 ): readonly Dispatch[] {
-  if (chunk.first % ROW_ALIGN !== 0) throw new RangeError(`repack: a chunk must start at a multiple of ${ROW_ALIGN} rows, got ${chunk.first}`);
+  if (chunk.first % ROW_ALIGN !== 0)
+    throw new RangeError(`repack: a chunk must start at a multiple of ${ROW_ALIGN} rows, got ${chunk.first}`);
   const planes = planesOf(format, rows, K);
   return (["codes", "highs", "scales"] as const).flatMap((name) => {
     const span = planes[name];
@@ -74,7 +75,11 @@ function repackKernel(format: Format, plane: PlaneName, K: number): KernelSpec {
   const kernel = { name: `repack_${plane} ${format}`, access: ["read", "read_write"] as const };
   if (!quantised) {
     const halves = elementBytes(format) / 2;
-    return { ...kernel, files: [repack, repackFloats], constants: { WORKGROUP, ROW_HALVES: K * halves, PADDED_HALVES: unitsOf(K) * UNIT * halves } };
+    return {
+      ...kernel,
+      files: [repack, repackFloats],
+      constants: { WORKGROUP, ROW_HALVES: K * halves, PADDED_HALVES: unitsOf(K) * UNIT * halves },
+    };
   }
   const reader = readers[format]!;
   if (plane === "scales") return { ...kernel, files: [repack, reader, repackScales], constants: { WORKGROUP } };

@@ -15,7 +15,25 @@ import { router } from "./router.ts";
 import { sigmoidMul } from "./sigmoid_mul.ts";
 import { siluMul } from "./silu_mul.ts";
 
-export { add, attention, conv1d, expertsSum, gatedDelta, gatedNorm, getRows, kvWrite, matmul, matmulExperts, mul, rmsNorm, rope, router, sigmoidMul, siluMul, sub };
+export {
+  add,
+  attention,
+  conv1d,
+  expertsSum,
+  gatedDelta,
+  gatedNorm,
+  getRows,
+  kvWrite,
+  matmul,
+  matmulExperts,
+  mul,
+  rmsNorm,
+  rope,
+  router,
+  sigmoidMul,
+  siluMul,
+  sub,
+};
 
 /** Every op of the family: what the conformance suite and the table of supported ops go through. */
 export const allOps: readonly OpDeclaration[] = [

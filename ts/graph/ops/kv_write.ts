@@ -5,7 +5,14 @@ import { op } from "../op.ts";
  * rows[t]: the sequence's stripe; positions[t]: the cell in it. Caches are [S, G, N, D] so that one head's cells lie in a row.
  */
 export const kvWrite = op("kv_write", {
-  inputs: { k: "f32[T, G, D]", v: "f32[T, G, D]", kCache: "cache[S, G, N, D]", vCache: "cache[S, G, N, D]", rows: "i32[T]", positions: "i32[T]" },
+  inputs: {
+    k: "f32[T, G, D]",
+    v: "f32[T, G, D]",
+    kCache: "cache[S, G, N, D]",
+    vCache: "cache[S, G, N, D]",
+    rows: "i32[T]",
+    positions: "i32[T]",
+  },
   outputs: {},
   mutates: ["kCache", "vCache"],
   reference({ k, v, kCache, vCache, rows, positions }, { T, G, N, D }) {

@@ -1,35 +1,13 @@
-/** SwiftShader in Dawn without a system package, and a rig that runs the dispatches of one node. */
+/** Runs the dispatches of one node on a test GPU, and packs weights for them. */
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import os from "node:os";
-import path from "node:path";
-import { execFileSync } from "node:child_process";
-import { brotliDecompressSync } from "node:zlib";
-import type { Dispatch, GpuRange, LoweringContext } from "../../ts/backends/webgpu/dispatch.ts";
 import { GpuDevice } from "../../ts/backends/webgpu/device.ts";
+import type { Dispatch, GpuRange, LoweringContext } from "../../ts/backends/webgpu/dispatch.ts";
 import { Pipelines } from "../../ts/backends/webgpu/pipelines.ts";
 import { packedBytes, rawBytes, repackDispatches } from "../../ts/backends/webgpu/weights.ts";
 import { tensorBytes } from "../../ts/graph/bytes.ts";
 import type { Format } from "../../ts/graph/formats.ts";
 import type { Dims, Tensor } from "../../ts/graph/tensor.ts";
-
-function loadSwiftShader(): void {
-  const require = createRequire(import.meta.url);
-  const bin = path.join(path.dirname(require.resolve("@sparticuz/chromium")), "../../bin");
-  const folder = path.resolve("build/swiftshader");
-  if (!existsSync(path.join(folder, "libvk_swiftshader.so"))) {
-    mkdirSync(folder, { recursive: true });
-    const tar = path.join(folder, "swiftshader.tar");
-    writeFileSync(tar, brotliDecompressSync(readFileSync(path.join(bin, "swiftshader.tar.br"))));
-    execFileSync("tar", ["-xf", tar, "-C", folder]);
-  }
-  process.env.VK_ICD_FILENAMES = path.join(folder, "vk_swiftshader_icd.json");
-  const { RTLD_NOW, RTLD_GLOBAL } = os.constants.dlopen;
-  try {
-    process.dlopen({ exports: {} }, path.join(folder, "libvulkan.so.1"), RTLD_NOW | RTLD_GLOBAL | 0x1000);
-  } catch {} // no addon, but it stays loaded
-}
+import { testBackend } from "./adapter.ts";
 
 const usage = 0x80 | 0x4 | 0x8;
 
@@ -43,9 +21,12 @@ export class Rig {
     this.pipelines = new Pipelines(gpu);
   }
 
-  static async open(subgroups: boolean): Promise<Rig> {
-    loadSwiftShader();
-    return new Rig(await GpuDevice.open({ dawnFlags: [], subgroups }));
+  /** Undefined where there is no GPU, not even in software. */
+  static async open(subgroups: boolean): Promise<Rig | undefined> {
+    const backend = await testBackend();
+    if (!backend) return undefined;
+    backend.close(); // it has loaded SwiftShader
+    return new Rig(await GpuDevice.open({ subgroups }));
   }
 
   alloc(bytes: number): GpuRange {
@@ -64,6 +45,7 @@ export class Rig {
 
   async run(dispatches: readonly Dispatch[]): Promise<void> {
     const { device } = this.gpu;
+    await this.pipelines.compile(dispatches.map(({ kernel }) => ({ spec: kernel, access: kernel.access })));
     device.pushErrorScope("validation");
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
@@ -110,7 +92,9 @@ export class Rig {
   /** A context over ranges given by tensor; what a node writes is allocated, filled with NaN. `limit`: of a binding. */
   context(ranges: Map<Tensor, GpuRange>, dims: Dims = { T: 1, O: 1 }, limit?: number): LoweringContext {
     const scratches = new Map<string, GpuRange>();
-    const limits = limit ? ({ ...limitsOf(this.gpu.caps.limits), maxStorageBufferBindingSize: limit } as GPUSupportedLimits) : this.gpu.caps.limits;
+    const limits = limit
+      ? ({ ...limitsOf(this.gpu.caps.limits), maxStorageBufferBindingSize: limit } as GPUSupportedLimits)
+      : this.gpu.caps.limits;
     return {
       caps: { ...this.gpu.caps, limits },
       dims,

@@ -1,0 +1,56 @@
+import type { Backend } from "../backends/backend.ts";
+import type { Pins, Target, TargetCosts } from "../schedule/schedule.ts";
+
+/** The backends that a model runs on, and where its weights and states live. Targets of the scheduler are the backends, in order. */
+export interface Machine {
+  readonly backends: readonly Backend[];
+  readonly targets: readonly Target[];
+  readonly pins: Pins;
+  readonly maxSplits?: number;
+}
+
+/**
+ * Orders of magnitude, measured on desktop machines (bench/): they decide only where nodes without weights go, and those follow their
+ * neighbours unless crossing is nearly free.
+ */
+const COSTS: Readonly<Record<"wasm" | "webgpu", TargetCosts>> = {
+  wasm: {
+    flopsPerSecond: 5e10,
+    bytesPerSecond: 1.5e10,
+    nodeSeconds: 2e-7,
+    switchSeconds: 2e-4,
+    moveSeconds: 5e-5,
+    moveBytesPerSecond: 2e9,
+  },
+  webgpu: {
+    flopsPerSecond: 5e12,
+    bytesPerSecond: 3e11,
+    nodeSeconds: 4e-6,
+    switchSeconds: 1e-4,
+    moveSeconds: 5e-6,
+    moveBytesPerSecond: 5e9,
+  },
+};
+
+/** How the scheduler sees a backend. */
+export function targetOf(backend: Pick<Backend, "name" | "supports">): Target {
+  const gpu = backend.name === "webgpu";
+  return {
+    name: backend.name,
+    supports: (node) => backend.supports(node),
+    costs: gpu ? COSTS.webgpu : COSTS.wasm,
+    placesValues: gpu,
+    alignment: gpu ? 256 : 64, // see place.ts
+  };
+}
+
+/** Everything on one backend. */
+export function oneBackend(backend: Backend): Machine {
+  return { backends: [backend], targets: [targetOf(backend)], pins: () => [0] };
+}
+
+/** A CPU that is not there: to plan and count with before anything is loaded. */
+export const imaginedCpu: Pick<Machine, "targets" | "pins"> = {
+  targets: [targetOf({ name: "wasm", supports: () => true })],
+  pins: () => [0],
+};

@@ -1,0 +1,98 @@
+import { WasmBackend } from "../backends/wasm/wasm.ts";
+import type { WebGpuOptions } from "../backends/webgpu/webgpu.ts";
+import { CapabilityError, OutOfMemoryError } from "../errors.ts";
+import { buildModel } from "../models/architecture.ts";
+import { type ContextOptions, resolveContext } from "./context.ts";
+import type { ModelParts } from "./examine.ts";
+import { type Machine, targetOf } from "./machine.ts";
+import { checkPlacement, gpuBytes, layersThatFit, type PlacementOptions, placementPins } from "./placement.ts";
+
+export interface MachineOptions extends PlacementOptions {
+  /** CPU threads (-t), the caller's included. Default: the machine's cores; 1 where a page is not cross-origin isolated. */
+  readonly threads?: number;
+  /** Which build of the CPU kernels. Default: relaxed SIMD where the JavaScript engine has it. */
+  readonly wasmBuild?: "simd" | "relaxed";
+  /** The adapter and its features. */
+  readonly gpu?: WebGpuOptions;
+  /**
+   * Bytes of GPU memory to use at most. WebGPU does not tell what is free: by default the adapter is asked for as much as the model wants,
+   * and what it grants counts.
+   */
+  readonly gpuMemory?: number;
+  /** The context that gpuLayers "auto" leaves room for. Default: the defaults of createContext. */
+  readonly context?: ContextOptions;
+}
+
+/** A machine that is open, with what to say of it and how to close it. */
+export interface OpenMachine {
+  readonly machine: Machine;
+  /** Layers on the GPU. */
+  readonly gpuLayers: number;
+  /** Backends in words. */
+  readonly description: string;
+  close(): void;
+}
+
+/** Opens the backends that the options ask for. Throws CapabilityError, InvalidArgumentError, OutOfMemoryError; nothing stays open then. */
+export async function openMachine(
+  file: Parameters<typeof buildModel>[1],
+  parts: ModelParts,
+  options: MachineOptions,
+): Promise<OpenMachine> {
+  checkPlacement(options);
+  const cpu = await WasmBackend.create({ threads: options.threads, build: options.wasmBuild });
+  const simd = cpu.build === "relaxed" ? "relaxed SIMD" : "SIMD";
+  const cpuText = `wasm (${simd}, ${cpu.threads} thread${cpu.threads === 1 ? "" : "s"})`;
+  const wantsGpu = (options.gpuLayers ?? 0) !== 0 || options.tensorOverrides?.some(({ device }) => device === "gpu");
+  if (!wantsGpu)
+    return {
+      machine: { backends: [cpu], targets: [targetOf(cpu)], pins: () => [0] },
+      gpuLayers: 0,
+      description: cpuText,
+      close: () => cpu.close(),
+    };
+  const close = [() => cpu.close()];
+  try {
+    const [{ WebGpuBackend }, { admittedBytes }] = await Promise.all([
+      import("../backends/webgpu/webgpu.ts"),
+      import("../backends/webgpu/probe.ts"),
+    ]);
+    const gpu = await WebGpuBackend.create(options.gpu);
+    close.push(() => gpu.close());
+    const { shape } = resolveContext(parts.config, options.context);
+    const graph = buildModel(parts.architecture, file, parts.config, shape);
+    const wanted = gpuBytes(graph, placementPins(parts.config, options, parts.config.L));
+    const budget = options.gpuMemory ?? (await admittedBytes(gpu.device, wanted));
+    const fitting = layersThatFit(graph, parts.config, options, budget);
+    const gpuLayers = chooseLayers(options.gpuLayers ?? 0, parts.config.L, fitting, budget, (layers) =>
+      gpuBytes(graph, placementPins(parts.config, options, layers)),
+    );
+    const pins = placementPins(parts.config, options, gpuLayers);
+    const backends = [cpu, gpu];
+    return {
+      machine: { backends, targets: backends.map(targetOf), pins, maxSplits: options.maxSplits },
+      gpuLayers,
+      description: `${cpuText} + webgpu (${gpu.description}), ${Math.min(gpuLayers, parts.config.L)} of ${parts.config.L} layers, ${mib(budget)} GPU memory admitted`,
+      close: () => close.forEach((one) => void one()),
+    };
+  } catch (error) {
+    for (const one of close) one();
+    throw error;
+  }
+}
+
+function chooseLayers(wanted: number | "auto", L: number, fitting: number, budget: number, bytes: (layers: number) => number): number {
+  if (wanted === "auto") {
+    if (fitting === 0) throw new CapabilityError(`gpuLayers "auto": not one layer fits ${mib(budget)} of GPU memory: set gpuLayers to 0`);
+    return fitting;
+  }
+  if (bytes(wanted) > budget) {
+    throw new OutOfMemoryError(
+      `gpuLayers ${wanted}: ${mib(bytes(wanted))} of GPU memory are wanted, ${mib(budget)} are there: ${Math.min(fitting, L)} layer(s) fit: ` +
+        `set gpuLayers to ${fitting} or "auto", keep experts on the CPU (cpuExperts), or use a shorter context`,
+    );
+  }
+  return wanted;
+}
+
+const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
