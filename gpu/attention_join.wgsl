@@ -1,5 +1,5 @@
 // out = Σ_s e^(max_s - max) · shares[s] / Σ_s e^(max_s - max) · sum_s; a workgroup a head of a token.
-@group(0) @binding(0) var<storage, read_write> out: array<vec4f>; // [T, H, D]
+@group(0) @binding(0) var<storage, read_write> out: array<f32>; // [T, H, D]
 @group(0) @binding(1) var<storage, read> shares: array<vec4f>; // [T, H, SPLITS, D]
 @group(0) @binding(2) var<storage, read> stats: array<vec2f>; // [T, H, SPLITS]: maximum, sum
 const QUADS: u32 = D / 4;
@@ -7,7 +7,7 @@ const QUADS: u32 = D / 4;
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
   let head = folded(wg, count);
-  if (head >= arrayLength(&out) / QUADS) { return; }
+  if (head >= arrayLength(&out) / D) { return; }
   var top = -3e38;
   for (var s = 0u; s < SPLITS; s++) { top = max(top, stats[head * SPLITS + s].x); }
   for (var quad = lid; quad < QUADS; quad += WG) {
@@ -20,7 +20,8 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u,
       sum += weight * stat.y;
       value += weight * shares[(head * SPLITS + s) * QUADS + quad];
     }
-    let i = head * QUADS + quad;
-    out[i] = gated(value / sum, i);
+    let answer = gated(value / sum, head * QUADS + quad);
+    for (var i = 0u; i < 4; i++) { out[head * D + quad * 4 + i] = answer[i]; }
   }
+  row_done(head * D, D, lid);
 }

@@ -5,4 +5,5 @@
 fn emit(i: u32, v: f32, mine: bool, lid: u32) {
   let scale = inverseSqrt(workgroup_sum(select(0.0, v * v, mine), lid) / f32(Dv) + NORM_EPS);
   if (mine) { out[i] = v * scale * weight[i % Dv] * silu(gate[i]); }
+  row_done(i / Dv * Dv, Dv, lid);
 }

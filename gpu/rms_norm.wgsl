@@ -11,4 +11,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u,
   for (var i = lid; i < D; i += WG) { squares += x[t * D + i] * x[t * D + i]; }
   let scale = inverseSqrt(workgroup_sum(squares, lid) / f32(D) + EPS);
   for (var i = lid; i < D; i += WG) { out[t * D + i] = x[t * D + i] * scale * weight[i]; }
+  row_done(t * D, D, lid);
 }

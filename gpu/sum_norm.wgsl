@@ -16,4 +16,5 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u,
   }
   let scale = inverseSqrt(workgroup_sum(squares, lid) / f32(E) + EPS);
   for (var e = lid; e < E; e += WG) { out[t * E + e] = sum[t * E + e] * scale * weight[e]; } // reads what it wrote itself
+  row_done(t * E, E, lid);
 }

@@ -16,7 +16,9 @@ export function unpackQ8_0(p: usize, q: usize, m: usize, d: usize, dm: usize): v
 
 /**
  * out[rows] = w[rows, K] · x[K]. One row at a time: two at once collapse from DRAM (8 GB/s against 18), and the relaxed int8 form
- * needs the sign tricks of |x| and loses to i16 (12 against 18).
+ * needs the sign tricks of |x| and loses to i16 (12 against 18). Four blocks to a float step, their sums transposed into lanes, gains
+ * on V8 15 (Deno: 7.3 to 10.7 GB/s) and loses on Node 20's V8 11 (10.8 to 9.4): a form for the relaxed build alone, once its tile adds
+ * block b to sum b mod 4 as well.
  */
 export function matvecQ8_0(w: usize, x: usize, out: usize, rows: u32, K: u32): void {
   const rowBytes = <usize>(K >> 5) * 34, wide = x + wideOffset(K, 32);

@@ -52,6 +52,8 @@ export interface LoweringContext {
   range(tensor: Tensor): GpuRange;
   /** Memory of at least so many bytes that lasts for one run; the same name gives the same memory. */
   scratch(name: string, bytes: number): GpuRange;
+  /** Values that a quantised matmul reads, and the length of their rows there: their makers may round them to int8 on the way. */
+  readonly rounded?: ReadonlyMap<Tensor, number>;
 }
 
 export type LowerNode = (node: Node, context: LoweringContext) => readonly Dispatch[];

@@ -14,9 +14,6 @@ export interface Unit {
   readonly lower: (context: LoweringContext) => readonly Dispatch[];
 }
 
-/** Up to so many tokens nodes are fused. There a dispatch is most of a small op's cost; beyond, memory traffic is, and it stays small. */
-export const FUSE_MAX_TOKENS = 32;
-
 /** A group of nodes that a pattern has found. */
 export interface Fusion {
   readonly nodes: readonly Node[];

@@ -17,6 +17,7 @@ import type { Fusion, Neighbourhood } from "./fuse.ts";
 import { dispatch, f32, fold, rowWorkgroup } from "./kernel.ts";
 import { attentionDispatches, HEAD_WG, kvWriteBindings, kvWriteConstants } from "./lower-cache.ts";
 import { deltaDispatches, deltaNormSupported } from "./lower-delta.ts";
+import { rowRounding } from "./rounding.ts";
 
 /** Looks for a group of nodes, from the one that would be its first or its anchor. */
 type Pattern = (node: Node, around: Neighbourhood) => Fusion | undefined;
@@ -35,7 +36,8 @@ const residualNorm: Pattern = (norm, around) => {
   const nodes = [...branch.nodes, add, norm];
   const E = norm.inputs.x!.shape.at(-1) as number;
   const eps = norm.params.eps!;
-  const lower = ({ dims, range }: LoweringContext) => {
+  const lower = (context: LoweringContext) => {
+    const { dims, range } = context;
     const { T } = scalarsOf(norm, dims);
     const outs = [
       ["read_write", range(add.outputs.out!)],
@@ -43,8 +45,10 @@ const residualNorm: Pattern = (norm, around) => {
       ["read", range(norm.inputs.weight!)],
     ] as const;
     const terms = [x, ...branch.reads].map((tensor): readonly ["read", GpuRange] => ["read", range(tensor)]);
-    const constants = { WG: rowWorkgroup(E), E, EPS: f32(eps), ...branch.constants };
-    return [dispatch(`${branch.name} + rms_norm`, [commonSum, branch.file, sumNorm], constants, [...outs, ...terms], fold(T!))];
+    const { files, ...rounded } = rowRounding(norm.outputs.out!, E, outs.length + terms.length, context);
+    const constants = { WG: rowWorkgroup(E), E, EPS: f32(eps), ...branch.constants, ...rounded.constants };
+    const bindings = [...outs, ...terms, ...rounded.bindings];
+    return [dispatch(`${branch.name} + rms_norm`, [commonSum, branch.file, ...files, sumNorm], constants, bindings, fold(T!))];
   };
   return { nodes, elided: branch.elided, lower };
 };

@@ -6,10 +6,13 @@ import mulText from "../../../gpu/mul.wgsl";
 import ropeText from "../../../gpu/rope.wgsl";
 import sigmoidMulText from "../../../gpu/sigmoid_mul.wgsl";
 import siluMulText from "../../../gpu/silu_mul.wgsl";
+import siluMulQ8 from "../../../gpu/silu_mul_q8.wgsl";
 import subText from "../../../gpu/sub.wgsl";
 import { scalarsOf } from "../../graph/op.ts";
 import type { LowerNode } from "./dispatch.ts";
-import { dispatch, foldElements, WG } from "./kernel.ts";
+import { dispatch, fold, foldElements, WG } from "./kernel.ts";
+import { UNIT } from "./matmul-packing.ts";
+import { rounding } from "./rounding.ts";
 
 const combine: Readonly<Record<string, string>> = { add: addText, sub: subText, mul: mulText };
 
@@ -30,15 +33,24 @@ export const lowerBroadcast: LowerNode = (node, { dims, range }) => {
   return [dispatch(`${name} broadcast`, [combine[name]!, broadcastText], constants, bindings, foldElements(n))];
 };
 
-export const lowerSiluMul: LowerNode = (node, { dims, range }) => {
+export const lowerSiluMul: LowerNode = (node, context) => {
+  const { dims, range } = context;
   const { T, F } = scalarsOf(node, dims);
+  const out = node.outputs.out!;
   const bindings = [
-    ["read_write", range(node.outputs.out!)],
+    ["read_write", range(out)],
     ["read", range(node.inputs.gate!)],
     ["read", range(node.inputs.up!)],
   ] as const;
-  return [dispatch("silu_mul", [siluMulText], { WG }, bindings, foldElements(T! * F!))];
+  const rounded = rounding(out, F!, bindings.length, context);
+  if (!rounded) return [dispatch("silu_mul", [siluMulText], { WG }, bindings, foldElements(T! * F!))];
+  const constants = { WG: ROUNDING_WG, ...rounded.constants };
+  const groups = fold(Math.ceil((T! * F!) / (UNIT * ROUNDING_WG)));
+  return [dispatch("silu_mul q8", [...rounded.files, siluMulQ8], constants, [...bindings, ...rounded.bindings], groups)];
 };
+
+/** An invocation has a unit of 32: few tokens have few units, and small workgroups spread them. */
+const ROUNDING_WG = 32;
 
 export const lowerSigmoidMul: LowerNode = (node, { dims, range }) => {
   const { T, F, M } = scalarsOf(node, dims);

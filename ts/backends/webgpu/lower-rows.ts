@@ -5,16 +5,19 @@ import routerText from "../../../gpu/router.wgsl";
 import { scalarsOf } from "../../graph/op.ts";
 import type { LowerNode } from "./dispatch.ts";
 import { dispatch, f32, fold, rowWorkgroup } from "./kernel.ts";
+import { rowRounding } from "./rounding.ts";
 
-export const lowerRmsNorm: LowerNode = (node, { dims, range }) => {
+export const lowerRmsNorm: LowerNode = (node, context) => {
+  const { dims, range } = context;
   const { T, D, eps } = scalarsOf(node, dims);
   const bindings = [
     ["read_write", range(node.outputs.out!)],
     ["read", range(node.inputs.x!)],
     ["read", range(node.inputs.weight!)],
   ] as const;
-  const constants = { WG: rowWorkgroup(D!), D: D!, EPS: f32(eps!) };
-  return [dispatch("rms_norm", [commonSum, rmsNormText], constants, bindings, fold(T!))];
+  const { files, ...rounded } = rowRounding(node.outputs.out!, D!, bindings.length, context);
+  const constants = { WG: rowWorkgroup(D!), D: D!, EPS: f32(eps!), ...rounded.constants };
+  return [dispatch("rms_norm", [commonSum, ...files, rmsNormText], constants, [...bindings, ...rounded.bindings], fold(T!))];
 };
 
 export const lowerGatedNorm: LowerNode = (node, { dims, range }) => {

@@ -2,13 +2,15 @@ import { BackendError } from "../../errors.ts";
 import { tensorBytes } from "../../graph/bytes.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Dims, Node, Tensor } from "../../graph/tensor.ts";
+import type { Placed } from "../../schedule/place.ts";
 import type { Plan, Split } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
 import type { Dispatch, GpuRange, LoweringContext } from "./dispatch.ts";
-import { FUSE_MAX_TOKENS, fuse, type Unit, unfused } from "./fuse.ts";
+import { fuse, type Unit } from "./fuse.ts";
 import { type GpuMemory, gpuBuffer } from "./memory.ts";
 import type { Pipelines } from "./pipelines.ts";
-import { type Placed, placeUnits } from "./place.ts";
+import { placeUnits } from "./place.ts";
+import { roundedValues } from "./rounding.ts";
 import { effectiveAccess, type Planned, Program } from "./program.ts";
 
 /** Programs kept per plan: a decoding batch of 1 … 8 sequences, a full ubatch and its last part. */
@@ -23,10 +25,9 @@ export class GpuPlan implements Plan {
   readonly #programs = new Map<string, Program>();
   readonly #scratch = new Map<string, GPUBuffer>();
   readonly #owned: GPUBuffer[] = [];
-  readonly #plain: readonly Unit[];
-  /** For few tokens: nodes fused, and the values between them in memory of the plan's own. */
-  readonly #fused: readonly Unit[];
+  readonly #units: readonly Unit[];
   readonly #placed: Placed;
+  readonly #rounded: ReadonlyMap<Tensor, number>;
   readonly #onDispose: () => void;
   #arena: GPUBuffer | undefined;
 
@@ -36,17 +37,17 @@ export class GpuPlan implements Plan {
     this.#memory = memory;
     this.#pipelines = pipelines;
     this.#onDispose = onDispose;
-    this.#plain = unfused(split.nodes);
-    this.#fused = fuse(split, device.caps);
-    this.#placed = placeUnits(this.#fused, split, smallest(split.max));
+    this.#units = fuse(split, device.caps);
+    this.#rounded = roundedValues(split.nodes);
+    this.#placed = placeUnits(this.#units, split.keep, split.max);
   }
 
   /** Takes the plan's memory and compiles the kernels of the smallest and the largest run. */
   async prepare(): Promise<void> {
     try {
-      if (this.#placed.bytes > 0) this.#arena = this.#own(this.#placed.bytes, "fused values");
+      if (this.#placed.bytes > 0) this.#arena = this.#own(this.#placed.bytes, "values");
       const { max } = this.split;
-      const runs = [{ T: 1, O: Math.min(1, max.O) }, smallest(max), max].map((dims) => this.#dispatches(dims));
+      const runs = [max, { T: 1, O: Math.min(1, max.O) }].map((dims) => this.#dispatches(dims)); // the largest first: it sizes the scratch
       const { limits } = this.#device.caps;
       await this.#pipelines.compile(runs.flat().map((one) => ({ spec: one.kernel, access: effectiveAccess(one, limits) })));
       await this.#memory.settle();
@@ -92,19 +93,19 @@ export class GpuPlan implements Plan {
   }
 
   #dispatches(dims: Dims): readonly Planned[] {
-    const few = dims.T <= FUSE_MAX_TOKENS && dims.O <= FUSE_MAX_TOKENS;
     const context: LoweringContext = {
       caps: this.#device.caps,
       dims,
-      range: (tensor) => this.#range(tensor, dims, few),
+      range: (tensor) => this.#range(tensor, dims),
       scratch: (name, bytes) => this.#scratchRange(name, bytes),
+      rounded: this.#rounded,
     };
-    return (few ? this.#fused : this.#plain).flatMap((unit) => planned(unit, context));
+    return this.#units.flatMap((unit) => planned(unit, context));
   }
 
-  #range(tensor: Tensor, dims: Dims, few: boolean): GpuRange {
+  #range(tensor: Tensor, dims: Dims): GpuRange {
     const bytes = Math.ceil(tensorBytes(tensor, dims) / 4) * 4;
-    const own = few ? this.#placed.offsets.get(tensor.storage) : undefined;
+    const own = this.#placed.offsets.get(tensor.storage);
     if (own !== undefined) return { buffer: this.#arena!, offset: own, bytes };
     const location = this.split.locations.get(tensor.storage);
     if (!location) throw new BackendError(`webgpu: tensor "${tensor.name}" has no location in this split`);
@@ -127,9 +128,6 @@ export class GpuPlan implements Plan {
     return buffer;
   }
 }
-
-/** The largest run that is fused. */
-const smallest = (max: Dims): Dims => ({ T: Math.min(max.T, FUSE_MAX_TOKENS), O: Math.min(max.O, FUSE_MAX_TOKENS) });
 
 function planned({ nodes, lower }: Unit, context: LoweringContext): readonly Planned[] {
   const dispatches: readonly Dispatch[] = lower(context);
