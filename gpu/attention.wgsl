@@ -1,5 +1,5 @@
 // Causal attention with online softmax (Milakov & Gimelshein 2018; Dao 2022). A workgroup takes R query rows that share a kv head, TT tokens
-// of HB heads, over its share of their cells (SPLITS shares: Dao 2023, flash-decoding), BC cells at a time: scores, softmax, values.
+// of HB heads, over its share of their cells (as many shares as the grid is deep: Dao 2023, flash-decoding), BC at a time: scores, softmax, values.
 @group(0) @binding(0) var<storage, read> q: array<vec4f>; // [T, H, D]
 @group(0) @binding(1) var<storage, read> k_cache: array<u32>; // [S, G, N, D]
 @group(0) @binding(2) var<storage, read> v_cache: array<u32>; // [S, G, N, D]
@@ -113,7 +113,7 @@ fn softmax(lid: u32) {
 }
 
 @compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: u32) {
+fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
   let head0 = wg.x * HB;
   let t0 = wg.y * TT;
   let t_end = min(t0 + TT, T());
@@ -128,7 +128,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
     let now = next_run(t, t_end, lid);
     t = now.y;
     let cell0 = (now.w * G + head0 / (H / G)) * N;
-    let share = max((now.z + SPLITS * BC - 1) / (SPLITS * BC), MIN_BLOCKS) * BC;
+    let share = max((now.z + count.z * BC - 1) / (count.z * BC), MIN_BLOCKS) * BC;
     let end = min(now.z, (wg.z + 1) * share);
     for (var begin = wg.z * share; begin < end; begin += BC) {
       scores(t0, head0, now, cell0, begin, end, lid);
@@ -150,7 +150,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: 
     if (group == 0 && t < T()) {
       var value = tile[quad];
       for (var g = 1u; g < GROUPS; g++) { value += tile[g * QUADS + quad]; }
-      emit(t * H + head0 + r % HB, quad, value, row_max[r], row_sum[r], wg.z);
+      emit(t * H + head0 + r % HB, quad, value, row_max[r], row_sum[r], wg.z, count.z);
     }
   }
 }

@@ -7,14 +7,18 @@ import {
   addSamplerOptions,
   type ContextFlags,
   contextOptions,
+  type ModelFlags,
+  machineOptions,
+  placementOptions,
   type SamplerFlags,
   samplerOptions,
 } from "../../ts/cli/options.ts";
+import { wantsGpu } from "../../ts/engine/placement.ts";
 
 function parse(...args: string[]) {
   const command = new Command().exitOverride().configureOutput({ outputError: () => undefined });
   addSamplerOptions(addContextOptions(addModelOptions(command), "4096"));
-  return command.parse(args, { from: "user" }).opts<ContextFlags & SamplerFlags>();
+  return command.parse(args, { from: "user" }).opts<ModelFlags & ContextFlags & SamplerFlags>();
 }
 
 describe("flags", () => {
@@ -28,6 +32,39 @@ describe("flags", () => {
     expect(contextOptions(parse("-c", "0"), { trainedContext: 32768 }, 512).contextLength).toBe(32768);
     expect(contextOptions(parse(), { trainedContext: 32768 }, 512).contextLength).toBe(512);
     expect(contextOptions(parse(), { trainedContext: 32768 }).contextLength).toBeUndefined();
+  });
+
+  it("become a placement", () => {
+    const flags = parse("--gpu-layers", "12", "--n-cpu-moe", "3", "--max-splits", "9", "--gpu-memory", "2048");
+    const wanted = { gpuLayers: 12, cpuExperts: 3, tensorOverrides: undefined, maxSplits: 9, gpuMemory: 2 ** 31 };
+    expect(placementOptions(flags)).toEqual(wanted);
+    expect(placementOptions(parse("--gpu-layers", "auto", "--cpu-moe", "--n-cpu-moe", "3"))).toMatchObject({
+      gpuLayers: "auto",
+      cpuExperts: true,
+    });
+    expect(placementOptions(parse("--gpu-layers", "all")).gpuLayers).toBeGreaterThan(1000);
+    expect(wantsGpu(placementOptions(parse()))).toBe(false);
+  });
+
+  it("-ot takes several patterns, with commas and equals signs of their own", () => {
+    const flags = parse("--override-tensor", "blk\\.\\d{1,2}\\.ffn=CPU,a=b=gpu", "--override-tensor", "exps=Cpu");
+    expect(placementOptions(flags).tensorOverrides).toEqual([
+      { pattern: "blk\\.\\d{1,2}\\.ffn", device: "cpu" },
+      { pattern: "a=b", device: "gpu" },
+      { pattern: "exps", device: "cpu" },
+    ]);
+    expect(wantsGpu(placementOptions(flags))).toBe(true);
+  });
+
+  it("say what of the GPU is used", () => {
+    const all = { dawnFlags: [], f16: true, subgroups: true, subgroupMatrix: true };
+    expect(machineOptions(parse("-t", "3"), undefined)).toMatchObject({ threads: 3, gpu: all });
+    expect(machineOptions(parse("--no-f16", "--no-subgroup-matrix"), "a=1; b=2;")).toMatchObject({
+      gpu: { dawnFlags: ["a=1", "b=2"], f16: false, subgroups: true, subgroupMatrix: false },
+    });
+    expect(machineOptions(parse("--no-subgroups", "--gpu-flags", "c"), "a=1")).toMatchObject({
+      gpu: { dawnFlags: ["c"], subgroups: false },
+    });
   });
 
   it("become sampler options", () => {
@@ -53,7 +90,11 @@ describe("flags", () => {
     expect(() => parse("--cache-type-k", "q4_0")).toThrow(/wanted f32, f16 or q8_0, got "q4_0"/);
     expect(() => parse("--logit-bias", "15")).toThrow(/wanted a token id, \+ or -/);
     expect(() => parse("-t", "0")).toThrow(UsageError);
-    expect(() => parse("--gpu-layers", "3")).toThrow(/-ngl\/--gpu-layers: wanted 0/);
+    expect(() => parse("--gpu-layers", "some")).toThrow('-ngl/--gpu-layers: wanted a whole number from 0, auto or all, got "some"');
+    expect(() => parse("--max-splits", "0")).toThrow(/--max-splits: wanted a whole number from 1 to .* got "0"/);
+    expect(() => parse("--gpu-memory", "1.5")).toThrow(/--gpu-memory: wanted a whole number/);
+    for (const bad of ["exps", "=CPU", "exps=TPU", "exps=CPU,x", "(=CPU", ""])
+      expect(() => parse("--override-tensor", bad), bad).toThrow(`-ot/--override-tensor: wanted a regular expression`);
     expect(() => samplerOptions(parse("--logit-bias", "10+1"), 10)).toThrow(/wanted a token id from 0 to 9, got 10/);
   });
 });

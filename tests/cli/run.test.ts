@@ -94,6 +94,21 @@ describe("tandem run", () => {
     expect(tandem(["run", "-m", "nowhere.gguf", "x", "--verbose"]).stderr).toMatch(/\n {4}at /);
   });
 
+  // Dawn's null adapter takes every call and computes nothing: what is told before the first logits can be seen on any machine.
+  it("with layers on a GPU it says so, and how many splits there are", () => {
+    const half = tandem([...greedy, "-ngl", "4", "--gpu-flags", "backend=null", "hi"]);
+    expect(half.stderr).toMatch(/wasm \(.*\) \+ webgpu \(.*\), 4 of 8 layers, \d+ MiB GPU memory admitted/);
+    expect(half.stderr).toMatch(/^graph nodes = \d+, graph splits = 3$/m);
+    const fitting = tandem([...greedy, "-ngl", "auto", "-c", "0", "--gpu-memory", "60", "--gpu-flags", "backend=null", "hi"]);
+    const fits = Number(/, (\d) of 8 layers, 60 MiB/.exec(fitting.stderr)?.[1]);
+    expect(fits).toBeGreaterThan(0);
+    expect(fits).toBeLessThan(8);
+    const crowded = tandem([...greedy, "-ngl", "4", "--max-splits", "2", "--gpu-flags", "backend=null", "hi"]);
+    expect(crowded.stderr).toMatch(/^tandem: this placement needs at least 3 splits, maxSplits is 2: raise maxSplits to 3, or .*\n$/m);
+    expect(crowded.stderr).not.toContain("of weights"); // refused before they are loaded
+    expect(crowded.status).toBe(1);
+  });
+
   // Signals are a POSIX matter.
   it.skipIf(process.platform === "win32")("Ctrl-C ends with 130, a reader that leaves with 0", async () => {
     const endless = [cliPath, "run", "--temp", "1", "-s", "1", "--logit-bias", "8185-inf", "hello"];

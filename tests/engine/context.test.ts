@@ -62,6 +62,43 @@ describe("decoding", () => {
   });
 });
 
+describe("greedy", () => {
+  it("yields what choosing the likeliest token by hand gives, until the sequence is full", async () => {
+    using context = await open({ contextLength: 40 });
+    const likeliest = (row: Float32Array) => row.indexOf(row.reduce((a, b) => Math.max(a, b)));
+    let [row] = await context.decode({ tokens: tokens.slice(0, 30) });
+    const first = likeliest(row!);
+    const want: number[] = [];
+    for (let token = first; context.length() < 40; ) {
+      [row] = await context.decode({ tokens: [token] });
+      token = likeliest(row!);
+      want.push(token);
+    }
+    await context.clear();
+    await context.decode({ tokens: tokens.slice(0, 30), logits: "none" });
+    const got: number[] = [];
+    for await (const token of context.greedy(first)) got.push(token);
+    expect(got).toEqual(want);
+    expect(context.length()).toBe(40);
+  });
+
+  it("stands another decode in between", async () => {
+    using context = await open({ sequences: 2 });
+    await context.decode({ tokens: tokens.slice(0, 30), logits: "none" });
+    const got: number[] = [];
+    for await (const token of context.greedy(5)) {
+      got.push(token);
+      await context.decode({ tokens: [7], sequence: 1 });
+      if (got.length === 8) break;
+    }
+    using other = await open();
+    await other.decode({ tokens: tokens.slice(0, 30), logits: "none" });
+    const want: number[] = [];
+    for await (const token of other.greedy(5)) if (want.push(token) === 8) break;
+    expect(got).toEqual(want);
+  });
+});
+
 describe("memory", () => {
   it("rewinds to a checkpoint, and tells where it landed", async () => {
     const want = await straight(tokens);

@@ -1,13 +1,17 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import type { GpuRange, LowerNode } from "../../ts/backends/webgpu/dispatch.ts";
+import type { GpuRange, KernelSpec, LowerNode } from "../../ts/backends/webgpu/dispatch.ts";
 import { lowerGetRows, lowerMatmul, lowerMatmulExperts } from "../../ts/backends/webgpu/matmul.ts";
+import { halfActivations } from "../../ts/backends/webgpu/matmul-activations.ts";
+import { matrixKernel } from "../../ts/backends/webgpu/matmul-kernels.ts";
+import { weightBindings } from "../../ts/backends/webgpu/matmul-packing.ts";
 import { packedBytes, rawBytes } from "../../ts/backends/webgpu/weights.ts";
 import { type Format, formatByName, formats } from "../../ts/graph/formats.ts";
 import { Graph } from "../../ts/graph/graph.ts";
 import { getRows, matmul, matmulExperts } from "../../ts/graph/ops/index.ts";
 import type { Tensor } from "../../ts/graph/tensor.ts";
 import { normals, random, randomWeights } from "../conformance/weights.ts";
-import { Rig } from "./matmul_rig.ts";
+import emulation from "./matmul_matrix_emulation.wgsl";
+import { type Limits, Rig } from "./matmul_rig.ts";
 
 const names = formats.map((format) => format.name);
 const plain = await Rig.open(false);
@@ -48,8 +52,8 @@ function dot(x: Float32Array, xAt: number, w: Float32Array, wAt: number, K: numb
 }
 
 /** Lowers and runs the one node of a graph. What it makes is NaN before. */
-async function run(rig: Rig, graph: Graph, lower: LowerNode, ranges: Map<Tensor, GpuRange>, limit?: number): Promise<Float32Array> {
-  const context = rig.context(ranges, undefined, limit);
+async function run(rig: Rig, graph: Graph, lower: LowerNode, ranges: Map<Tensor, GpuRange>, limits?: Limits): Promise<Float32Array> {
+  const context = rig.context(ranges, limits);
   const node = graph.nodes[0]!;
   await rig.run(lower(node, context));
   return new Float32Array((await rig.read(context.range(node.outputs.out!))).buffer);
@@ -57,21 +61,21 @@ async function run(rig: Rig, graph: Graph, lower: LowerNode, ranges: Map<Tensor,
 
 type Sizes = readonly [T: number, N: number, K: number];
 
-/** x [T, K] · w [N, K]ᵀ on the GPU. `limit`: bytes of a binding. */
-async function product(rig: Rig, format: Format, x: Float32Array, w: Uint8Array, [T, N, K]: Sizes, limit?: number): Promise<Float32Array> {
+/** x [T, K] · w [N, K]ᵀ on the GPU.  */
+async function product(rig: Rig, format: Format, x: Float32Array, w: Uint8Array, [T, N, K]: Sizes, limits?: Limits): Promise<Float32Array> {
   const graph = new Graph();
   const xs = graph.input("x", "F32", [T, K]);
   const ws = graph.weight("w", format, [N, K]);
   matmul({ x: xs, w: ws }, {}, "out");
   const packed = await rig.pack(format, w, N, K);
-  return run(rig, graph, lowerMatmul, new Map([[xs, rig.put(bytesOf(x))] as const, [ws, packed] as const]), limit);
+  return run(rig, graph, lowerMatmul, new Map([[xs, rig.put(bytesOf(x))] as const, [ws, packed] as const]), limits);
 }
 
-async function checkProduct(rig: Rig, format: Format, sizes: Sizes, next: () => number, limit?: number): Promise<void> {
+async function checkProduct(rig: Rig, format: Format, sizes: Sizes, next: () => number, limits?: Limits): Promise<void> {
   const [T, N, K] = sizes;
   const w = randomWeights(format, N * K, next);
   const x = wholeNumbers(T * K, next);
-  const out = await product(rig, format, x, w, sizes, limit);
+  const out = await product(rig, format, x, w, sizes, limits);
   const values = decode(format, w, N, K);
   const want = Float64Array.from({ length: T * N }, (_, i) => dot(x, Math.floor(i / N) * K, values, (i % N) * K, K));
   expect(worst(out, want), `${format} T ${T} N ${N} K ${K}`).toBeLessThan(1e-5);
@@ -92,7 +96,7 @@ async function checkExperts(
   format: Format,
   { T, U, B, X, N, K, ids }: ExpertSizes,
   next: () => number,
-  limit?: number,
+  limits?: Limits,
 ): Promise<void> {
   const graph = new Graph();
   const xs = graph.input("x", "F32", [T, B, K]);
@@ -107,7 +111,7 @@ async function checkExperts(
     [ws, packed] as const,
     [is, rig.put(bytesOf(Int32Array.from(ids)))] as const,
   ]);
-  const out = await run(rig, graph, lowerMatmulExperts, ranges, limit);
+  const out = await run(rig, graph, lowerMatmulExperts, ranges, limits);
   const values = decode(format, w, X * N, K);
   const want = Float64Array.from({ length: T * U * N }, (_, i) => {
     const slot = Math.floor(i / N);
@@ -122,7 +126,7 @@ async function checkRows(
   format: Format,
   [N, D]: readonly [number, number],
   ids: readonly number[],
-  limit?: number,
+  limits?: Limits,
 ): Promise<void> {
   const graph = new Graph();
   const ws = graph.weight("w", format, [N, D]);
@@ -135,7 +139,7 @@ async function checkRows(
     graph,
     lowerGetRows,
     new Map([[ws, packed] as const, [is, rig.put(bytesOf(Int32Array.from(ids)))] as const]),
-    limit,
+    limits,
   );
   const values = decode(format, w, N, D);
   expect(
@@ -147,24 +151,50 @@ async function checkRows(
   ).toBeLessThan(1e-6);
 }
 
+/** The kernel on sub-group matrices in f32 and plain loops: the feature is nowhere to be had in software. */
+function emulated(kernel: KernelSpec): KernelSpec {
+  const text = (file: string) =>
+    file
+      .replace(/alias (Left|Right|Sum) = .*\n/g, "")
+      .replace(/subgroupMatrixLoad<(\w+), \w+>\(&\w+, (.*), STRIDE\)/g, "$1($2)")
+      .replace(/subgroupMatrixMultiplyAccumulate\((.*)\)/g, "multiply($1, lid)")
+      .replace(/subgroupMatrixStore<row_major>\(&results, (.*), (.*), 16u\)/g, "put_sum($1, $2, lid)")
+      .replace(/bitcast<vec4<f16>>/g, "halves")
+      .replace(/vec4<f16>/g, "vec4<f32>")
+      .replace(/@diagnostic.*\n/g, "");
+  return { ...kernel, name: "emulated matrix", files: [...kernel.files.map(text), emulation], enables: [] };
+}
+
 describe.skipIf(!plain)("without sub-groups", () => {
   const rig = plain!;
   afterEach(() => rig.clear());
 
-  // Both sides of a tile in T and N, with sizes that the kernels share: compiling is what takes time here.
-  test.each(names)("%s: matmul of few and of many tokens, experts, rows", async (format) => {
+  // With sizes that the kernels share: compiling is what takes time here.
+  test.each(names)("%s: few tokens, many tokens, rows", async (format) => {
     const next = random(1);
     for (const T of [3, 70]) await checkProduct(rig, format, [T, 70, 512], next);
-    await checkExperts(rig, format, { T: 2, U: 2, B: 1, X: 4, N: 70, K: 512, ids: [3, 0, 1, 3] }, next);
-    const skewed = Array.from({ length: 40 }, (_, i) => (i % 7 === 0 ? 3 : 0)); // experts 1 and 2 have none
-    await checkExperts(rig, format, { T: 20, U: 2, B: 2, X: 4, N: 70, K: 512, ids: skewed }, next);
     await checkRows(rig, format, [70, 512], [0, 69, 5, 5]);
   });
 
-  test("every T and N around the kernels' sizes", async () => {
+  test.each(["F16", "Q4_K", "Q6_K", "MXFP4"] as const)("%s: experts", async (format) => {
     const next = random(2);
-    for (const T of [1, 2, 3, 5, 8, 9, 16, 17, 33, 65]) await checkProduct(rig, "Q4_K", [T, 65, 256], next);
-    for (const N of [1, 2, 3, 63, 130, 1030]) for (const T of [1, 33]) await checkProduct(rig, "Q8_0", [T, N, 96], next);
+    await checkExperts(rig, format, { T: 2, U: 2, B: 1, X: 4, N: 70, K: 512, ids: [3, 0, 1, 3] }, next);
+    const skewed = Array.from({ length: 40 }, (_, i) => (i % 7 === 0 ? 3 : 0)); // experts 1 and 2 have none
+    await checkExperts(rig, format, { T: 20, U: 2, B: 2, X: 4, N: 70, K: 512, ids: skewed }, next);
+  });
+
+  test("every T and N around the kernels' sizes", async () => {
+    const next = random(3);
+    for (const T of [1, 2, 3, 5, 8, 9, 16, 17, 33]) await checkProduct(rig, "Q4_K", [T, 65, 256], next);
+    for (const N of [1, 63, 1030]) for (const T of [1, 33]) await checkProduct(rig, "Q8_0", [T, N, 96], next);
+  });
+
+  test("the tiles of large GPUs", async () => {
+    const next = random(4);
+    const large = { maxComputeInvocationsPerWorkgroup: 1024 };
+    for (const T of [20, 100, 520]) await checkProduct(rig, "Q8_0", [T, T === 520 ? 2048 : 2000, 96], next, large);
+    const ids = Array.from({ length: 120 }, () => Math.floor(next() * 4));
+    await checkExperts(rig, "Q8_0", { T: 60, U: 2, B: 1, X: 4, N: 70, K: 96, ids }, next, large);
   });
 
   test("floats take any K", async () => {
@@ -204,11 +234,12 @@ describe.skipIf(!plain)("without sub-groups", () => {
 
   test("weights, x and out larger than a binding are bound in ranges", async () => {
     const next = random(7);
-    const limit = 256 * 256; // 256 rows of Q8_0 codes at K = 256, 64 rows of x
-    for (const T of [2, 150]) await checkProduct(rig, "Q8_0", [T, 600, 256], next, limit);
-    await checkRows(rig, "Q8_0", [600, 256], [599, 0, 255, 256, 511, 512], limit);
+    const limits = { maxStorageBufferBindingSize: 256 * 256 }; // 256 rows of Q8_0 codes at K = 256, 64 rows of x
+    for (const T of [2, 150]) await checkProduct(rig, "Q8_0", [T, 600, 256], next, limits);
+    await checkRows(rig, "Q8_0", [600, 256], [599, 0, 255, 256, 511, 512], limits);
     const ids = Array.from({ length: 60 }, () => Math.floor(next() * 9));
-    for (const T of [2, 30]) await checkExperts(rig, "Q8_0", { T, U: 2, B: 1, X: 9, N: 64, K: 256, ids: ids.slice(0, 2 * T) }, next, limit);
+    for (const T of [2, 30])
+      await checkExperts(rig, "Q8_0", { T, U: 2, B: 1, X: 9, N: 64, K: 256, ids: ids.slice(0, 2 * T) }, next, limits);
   });
 
   test("a matrix packed in chunks of rows is the same", async () => {
@@ -234,6 +265,32 @@ describe.skipIf(!plain)("without sub-groups", () => {
     // The step is max / 127, near 2.3 sigma / 127 over 32 normals, its error step / √12: half a percent of the result, four times that at worst.
     expect(worst(out, want)).toBeLessThan(0.02);
     expect(out.subarray(5 * N).every((value) => value === 0)).toBe(true);
+  });
+
+  test("the tile on sub-group matrices, emulated", async () => {
+    const next = random(10);
+    const [T, N, K] = [130, 70, 96];
+    const w = randomWeights("Q8_0", N * K, next);
+    const x = wholeNumbers(T * K, next);
+    for (let t = 0; t < T; t++) x[t * K] = 128; // the largest of each row: divided by it, whole numbers are exact in f16
+    const values = decode("Q8_0", w, N, K);
+    const want = Float64Array.from({ length: T * N }, (_, i) => dot(x, Math.floor(i / N) * K, values, (i % N) * K, K));
+    for (const shape of [
+      { BM: 64, BN: 64 },
+      { BM: 128, BN: 32 },
+    ]) {
+      const graph = new Graph();
+      const xs = graph.input("x", "F32", [T, K]);
+      const context = rig.context(new Map([[xs, rig.put(bytesOf(x))]]));
+      const half = halfActivations(xs, T, K, context);
+      const out = rig.put(new Uint8Array(4 * T * N).fill(0xff));
+      const caps = { ...context.caps, subgroupMin: 32, subgroupMax: 32 };
+      const kernel = emulated(matrixKernel({ format: "Q8_0", N, K, outStride: N, firstN: 0 }, shape, caps));
+      const bindings = [...weightBindings("Q8_0", await rig.pack("Q8_0", w, N, K), N, K), ...half.ranges, out];
+      const workgroups = [Math.ceil(N / shape.BN), Math.ceil(T / shape.BM), 1] as const;
+      await rig.run([...half.dispatches, { kernel, bindings, workgroups }]);
+      expect(worst(new Float32Array((await rig.read(out)).buffer), want), JSON.stringify(shape)).toBeLessThan(1e-5);
+    }
   });
 
   test("x is quantised once for all matmuls that read it in a row", async () => {

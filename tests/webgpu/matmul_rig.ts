@@ -9,6 +9,9 @@ import type { Format } from "../../ts/graph/formats.ts";
 import type { Dims, Tensor } from "../../ts/graph/tensor.ts";
 import { testBackend } from "./adapter.ts";
 
+/** What a test may pretend of its device. */
+export type Limits = Partial<Pick<GPUSupportedLimits, "maxStorageBufferBindingSize" | "maxComputeInvocationsPerWorkgroup">>;
+
 const usage = 0x80 | 0x4 | 0x8;
 
 export class Rig {
@@ -89,14 +92,13 @@ export class Rig {
     return packed;
   }
 
-  /** A context over ranges given by tensor; what a node writes is allocated, filled with NaN. `limit`: of a binding. */
-  context(ranges: Map<Tensor, GpuRange>, dims: Dims = { T: 1, O: 1 }, limit?: number): LoweringContext {
+  /** A context over ranges given by tensor; what a node writes is allocated, filled with NaN. */
+  context(ranges: Map<Tensor, GpuRange>, limits: Limits = {}, dims: Dims = { T: 1, O: 1 }): LoweringContext {
     const scratches = new Map<string, GpuRange>();
-    const limits = limit
-      ? ({ ...limitsOf(this.gpu.caps.limits), maxStorageBufferBindingSize: limit } as GPUSupportedLimits)
-      : this.gpu.caps.limits;
+    const { maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = this.gpu.caps.limits;
+    const own = { maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize };
     return {
-      caps: { ...this.gpu.caps, limits },
+      caps: { ...this.gpu.caps, limits: { ...own, ...limits } as GPUSupportedLimits },
       dims,
       range: (tensor) => {
         const known = ranges.get(tensor.storage) ?? this.put(new Uint8Array(tensorBytes(tensor, dims)).fill(0xff));
@@ -118,8 +120,4 @@ export class Rig {
     for (const buffer of this.#buffers) buffer.destroy();
     this.#buffers = [];
   }
-}
-
-function limitsOf(limits: GPUSupportedLimits): Partial<GPUSupportedLimits> {
-  return { maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize };
 }

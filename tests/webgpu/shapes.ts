@@ -1,6 +1,9 @@
 import type { Split } from "../../ts/backends/backend.ts";
 import type { Dispatch, GpuCapabilities, GpuRange, LoweringContext } from "../../ts/backends/webgpu/dispatch.ts";
 import { fuse, unfused } from "../../ts/backends/webgpu/fuse.ts";
+import { mergeable } from "../../ts/backends/webgpu/merge.ts";
+import { roundedValues } from "../../ts/backends/webgpu/rounding.ts";
+import { findSharedExperts, withSharedExperts } from "../../ts/backends/webgpu/shared-expert.ts";
 import { formatByName } from "../../ts/graph/formats.ts";
 import { type Dims, elements } from "../../ts/graph/tensor.ts";
 import type { GgufFile } from "../../ts/io/gguf.ts";
@@ -42,6 +45,7 @@ export const CAPS: GpuCapabilities = {
   subgroupMatrix: false,
   dot4I8Packed: true,
   limits: {
+    maxBufferSize: 2 ** 32,
     maxStorageBufferBindingSize: 2 ** 31 - 4,
     maxStorageBuffersPerShaderStage: 16,
     minStorageBufferOffsetAlignment: 256,
@@ -63,5 +67,9 @@ export function memoryless(caps: GpuCapabilities, dims: Dims): LoweringContext {
 /** The dispatches of one run. */
 export function dispatchesOf(split: Split, dims: Dims, fused = true, caps = CAPS): readonly Dispatch[] {
   const context = memoryless(caps, dims);
-  return (fused ? fuse(split, caps) : unfused(split.nodes)).flatMap((unit) => unit.lower(context));
+  if (!fused) return unfused(split.nodes).flatMap((unit) => unit.lower(context));
+  const whole = { ...split, nodes: withSharedExperts(split.nodes, findSharedExperts(split)) };
+  const rounded = roundedValues(whole.nodes);
+  const units = fuse(whole, caps, { merges: mergeable(whole, caps.limits), lone: new Map() });
+  return units.flatMap((unit) => unit.lower(Object.assign(context, { rounded })));
 }

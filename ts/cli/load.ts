@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Context } from "../engine/context.ts";
-import { type ContextOptions, loadModel, type Model } from "../index.ts";
+import { examine } from "../engine/examine.ts";
+import { wantsGpu } from "../engine/placement.ts";
+import { type ContextOptions, loadModel, type Model, openGguf } from "../index.ts";
 import { UsageError } from "./errors.ts";
-import type { ModelFlags, OutputFlags } from "./options.ts";
+import { type ContextFlags, contextOptions, type ModelFlags, machineOptions, type OutputFlags, placementOptions } from "./options.ts";
 import { Progress } from "./progress.ts";
 import { printable, showBytes, type Terminal } from "./terminal.ts";
 
@@ -23,12 +25,17 @@ export function modelPath(given: string | undefined, { tell }: Terminal): string
   return found;
 }
 
+/** What a model is loaded with; the context counts where a GPU's memory has to hold it. */
+export type LoadFlags = ModelFlags & ContextFlags & OutputFlags;
+
 /** Loads with a progress bar and says on stderr what was loaded. */
-export async function loadWithProgress(path: string, flags: ModelFlags & OutputFlags, terminal: Terminal): Promise<Model> {
+export async function loadWithProgress(path: string, flags: LoadFlags, terminal: Terminal, defaultLength?: number): Promise<Model> {
+  const context = wantsGpu(placementOptions(flags)) ? await contextToCome(path, flags, terminal, defaultLength) : undefined;
   const progress = new Progress(process.stderr, "loading");
   try {
     const model = await loadModel(path, {
-      threads: flags.threads,
+      ...machineOptions(flags),
+      context,
       signal: terminal.signal,
       onProgress: ({ loadedBytes, totalBytes }) =>
         progress.update(loadedBytes, totalBytes, `${showBytes(loadedBytes)} of ${showBytes(totalBytes)}`),
@@ -44,11 +51,23 @@ export async function loadWithProgress(path: string, flags: ModelFlags & OutputF
   }
 }
 
-export async function createContext(model: Model, options: ContextOptions, flags: OutputFlags, terminal: Terminal): Promise<Context> {
+/** The context that will be made, for which the GPU must have room. `-c 0` is a length that only the file knows. */
+async function contextToCome(path: string, flags: LoadFlags, { signal }: Terminal, defaultLength?: number): Promise<ContextOptions> {
+  if (flags.ctxSize !== 0) return contextOptions(flags, { trainedContext: 0 }, defaultLength);
+  const file = await openGguf(path, { signal });
+  try {
+    return contextOptions(flags, examine(file).config, defaultLength);
+  } finally {
+    await file.close();
+  }
+}
+
+export async function createContext(model: Model, options: ContextOptions, flags: LoadFlags, terminal: Terminal): Promise<Context> {
   const context = await model.createContext(options);
+  if (flags.verbose || wantsGpu(placementOptions(flags)))
+    terminal.tell(`graph nodes = ${context.graphInfo.nodes}, graph splits = ${context.graphInfo.splits}`);
   if (flags.verbose) {
     const { kvCache, recurrentState, compute } = context.bytes;
-    terminal.tell(`graph nodes = ${context.graphInfo.nodes}, graph splits = ${context.graphInfo.splits}`);
     const parts = `KV cache ${showBytes(kvCache)}, recurrent state ${showBytes(recurrentState)}, compute ${showBytes(compute)}`;
     terminal.tell(`context of ${context.shape.contextLength} tokens: ${parts}`);
   }

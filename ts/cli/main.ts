@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command, type Option } from "commander";
 import { spellingsOf, translateArgs } from "./args.ts";
 import { describeFailure } from "./errors.ts";
+import { addExplain } from "./explain.ts";
 import { addInspect } from "./inspect.ts";
 import { addPerplexity } from "./perplexity.ts";
 import { addRun } from "./run.ts";
@@ -30,6 +31,7 @@ program
   .configureHelp({ optionTerm, showGlobalOptions: false });
 addRun(program, terminal);
 addInspect(program, terminal);
+addExplain(program, terminal);
 addPerplexity(program, terminal);
 program.addCommand(synthCommand().copyInheritedSettings(program));
 

@@ -1,13 +1,29 @@
 import { type Command, Option } from "commander";
 import type { CacheType, ContextOptions } from "../engine/context.ts";
+import type { MachineOptions } from "../engine/open-machine.ts";
+import type { PlacementOptions } from "../engine/placement.ts";
 import type { SamplerOptions } from "../engine/sampler.ts";
 import type { Config } from "../models/config.ts";
 import { UsageError } from "./errors.ts";
-import { decimal, logitBias, oneOf, text, valueOption, whole } from "./values.ts";
+import { decimal, layerCount, logitBias, oneOf, tensorOverrides, text, valueOption, whole } from "./values.ts";
 
-export interface ModelFlags {
+export interface PlacementFlags {
+  readonly gpuLayers?: number | "auto";
+  readonly cpuMoe?: boolean;
+  readonly nCpuMoe?: number;
+  readonly overrideTensor?: NonNullable<PlacementOptions["tensorOverrides"]>;
+  readonly maxSplits?: number;
+  /** MiB. */
+  readonly gpuMemory?: number;
+}
+export interface ModelFlags extends PlacementFlags {
   readonly model?: string;
   readonly threads?: number;
+  readonly gpuFlags?: string;
+  /** True unless --no-…, as commander has it. */
+  readonly f16?: boolean;
+  readonly subgroups?: boolean;
+  readonly subgroupMatrix?: boolean;
 }
 export interface ContextFlags {
   readonly ctxSize?: number;
@@ -45,12 +61,31 @@ export const fileOption = (description: string) => valueOption("-f, --file <path
 export const modelOption = () => valueOption("-m, --model <path>", "GGUF file; default: the example model of this repository", text);
 
 export function addModelOptions(command: Command): Command {
-  return command
-    .addOption(modelOption())
-    .addOption(valueOption("-t, --threads <n>", "CPU threads; default: all cores", whole(1, 64)))
+  command.addOption(modelOption()).addOption(valueOption("-t, --threads <n>", "CPU threads; default: all cores", whole(1, 64)));
+  return addPlacementOptions(command)
     .addOption(
-      valueOption("--gpu-layers <n>", "layers on the GPU: only 0 in this version", whole(0, 0, "0 (this version runs on the CPU)")),
-    );
+      valueOption("--gpu-flags <flags>", "Dawn's options in Node, ; between them; default: the environment variable DAWN_FLAGS", text),
+    )
+    .addOption(new Option("--no-f16", "do without 16-bit floats on the GPU"))
+    .addOption(new Option("--no-subgroups", "do without subgroups on the GPU"))
+    .addOption(new Option("--no-subgroup-matrix", "do without matrix units on the GPU"));
+}
+
+/** Where the model's parts go. */
+export function addPlacementOptions(command: Command): Command {
+  return command
+    .addOption(valueOption("--gpu-layers <n>", "layers on the GPU, the last ones first; auto: as many as fit; all; default: 0", layerCount))
+    .addOption(new Option("--cpu-moe", "keep the experts of all layers on the CPU"))
+    .addOption(valueOption("--n-cpu-moe <n>", "keep the experts of the first n layers on the CPU", whole(0, 2 ** 31 - 1)))
+    .addOption(
+      valueOption(
+        "--override-tensor <pattern=device,...>",
+        "weights whose name matches go to the CPU or GPU, as exps=CPU; repeatable, the first match counts",
+        tensorOverrides,
+      ),
+    )
+    .addOption(valueOption("--max-splits <n>", "runs of nodes on one device at most; default: no limit", whole(1, 2 ** 31 - 1)))
+    .addOption(valueOption("--gpu-memory <MiB>", "GPU memory to use at most; default: what the adapter admits", whole(1, 2 ** 31 - 1)));
 }
 
 export function addContextOptions(command: Command, defaultLength: string): Command {
@@ -99,6 +134,24 @@ export function addOutputOptions(command: Command, json: string): Command {
   return command
     .addOption(new Option("--json", json))
     .addOption(new Option("--verbose", "say more on stderr: the graph, memory, and where an error came from"));
+}
+
+/** What of the model goes where. */
+export function placementOptions(flags: PlacementFlags): PlacementOptions & Pick<MachineOptions, "gpuMemory"> {
+  return {
+    gpuLayers: flags.gpuLayers,
+    cpuExperts: flags.cpuMoe || flags.nCpuMoe,
+    tensorOverrides: flags.overrideTensor,
+    maxSplits: flags.maxSplits,
+    gpuMemory: flags.gpuMemory === undefined ? undefined : flags.gpuMemory * 2 ** 20,
+  };
+}
+
+/** The devices that a model is loaded onto. */
+export function machineOptions(flags: ModelFlags, dawnFlags = process.env.DAWN_FLAGS): MachineOptions {
+  const { threads, f16, subgroups, subgroupMatrix } = flags;
+  const split = (flags.gpuFlags ?? dawnFlags ?? "").split(";").map((flag) => flag.trim());
+  return { ...placementOptions(flags), threads, gpu: { dawnFlags: split.filter(Boolean), f16, subgroups, subgroupMatrix } };
 }
 
 /** The engine's options. Needs the model's numbers for `-c 0`. */

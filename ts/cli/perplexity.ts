@@ -41,7 +41,7 @@ async function perplexity(flags: PerplexityFlags, terminal: Terminal): Promise<v
   if (flags.file === undefined) throw new UsageError("-f/--file: wanted a text to score, got none");
   if (flags.chunks === 0) throw new UsageError("--chunks: wanted 1 or more, or -1 for all, got 0");
   const text = await readText(flags.file);
-  using model = await loadWithProgress(modelPath(flags.model, terminal), flags, terminal);
+  using model = await loadWithProgress(modelPath(flags.model, terminal), flags, terminal, DEFAULT_LENGTH);
   const options = contextOptions(flags, model.config, DEFAULT_LENGTH);
   const contextLength = options.contextLength ?? DEFAULT_LENGTH;
   if (contextLength < 4) throw new UsageError(`-c/--ctx-size: wanted at least 4 tokens, as half of them are scored, got ${contextLength}`);

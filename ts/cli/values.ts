@@ -1,4 +1,5 @@
 import { Option } from "commander";
+import type { PlacementOptions } from "../engine/placement.ts";
 import { spellingsOf } from "./args.ts";
 import { UsageError } from "./errors.ts";
 
@@ -61,3 +62,39 @@ export const logitBias: Wanted<ReadonlyMap<number, number>> = {
     return new Map([...(previous ?? []), [Number(match[1]), match[2] === "-" ? -size : size]]);
   },
 };
+
+/** As many as a model may have: more than all layers is all of them. */
+const ALL_LAYERS = 1024;
+
+/** A number of layers, "auto" or "all". */
+export const layerCount: Wanted<number | "auto"> = {
+  wanted: "a whole number from 0, auto or all",
+  read(given) {
+    if (given === "auto") return given;
+    return given === "all" ? ALL_LAYERS : whole(0, 2 ** 31 - 1).read(given, undefined);
+  },
+};
+
+/** PATTERN=CPU or PATTERN=GPU, more after commas, given any number of times. A pattern may hold commas and equals signs of its own. */
+export const tensorOverrides: Wanted<NonNullable<PlacementOptions["tensorOverrides"]>> = {
+  wanted: 'a regular expression, = and CPU or GPU, as in "exps=CPU" (more after commas)',
+  read(given, previous = []) {
+    const overrides = [...previous];
+    const one = /(.+?)=(cpu|gpu)(?:,|$)/iy;
+    while (one.lastIndex < given.length || overrides.length === previous.length) {
+      const match = one.exec(given);
+      if (!match || !isPattern(match[1]!)) return undefined;
+      overrides.push({ pattern: match[1]!, device: match[2]!.toLowerCase() as "cpu" | "gpu" });
+    }
+    return overrides;
+  },
+};
+
+function isPattern(text: string): boolean {
+  try {
+    new RegExp(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -87,6 +87,8 @@ export class Context {
   readonly #resolved: ResolvedContext;
   readonly #onDispose: () => void;
   #lastRun: Dims = { T: 0, O: 0 };
+  /** Runs so far: tells whether another came between two steps. */
+  #runs = 0;
   #queue: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
@@ -131,6 +133,32 @@ export class Context {
    */
   decode(requests: DecodeRequest | readonly DecodeRequest[], options: { readonly signal?: AbortSignal } = {}): Promise<Float32Array[]> {
     return this.#inTurn(() => this.#decode("tokens" in requests ? [requests] : requests, options.signal));
+  }
+
+  /** Whether the whole graph runs on one GPU, so that `greedy` begins a token before the last one has been read back. */
+  get pipelined(): boolean {
+    return this.#executor.pipelined;
+  }
+
+  /**
+   * Decodes `token`, then the likeliest token after it, and so on, and yields them as they are known, until the sequence is full. The
+   * choice is made on the device that has the logits and only the token's id is read back. Where `pipelined`, one token more than was
+   * yielded has been begun: it is in the sequence when the caller stops.
+   */
+  async *greedy(
+    token: number,
+    { sequence = 0, signal }: { sequence?: number; signal?: AbortSignal } = {},
+  ): AsyncGenerator<number, void, undefined> {
+    let last: { run: number; id: Promise<number> } | undefined;
+    while (this.length(sequence) < this.shape.contextLength) {
+      const before = last;
+      const next = await this.#inTurn(() => this.#continue(sequence, before ?? { run: -1, id: Promise.resolve(token) }));
+      if (!this.pipelined) await next.id;
+      if (before) yield await before.id;
+      signal?.throwIfAborted();
+      last = next;
+    }
+    if (last) yield await last.id;
   }
 
   /** Tokens that a sequence holds. */
@@ -220,14 +248,33 @@ export class Context {
         signal?.throwIfAborted();
         if (this.#disposed) throw new DisposedError("this context was disposed while it decoded");
       }
-      await this.#run(ubatch, before);
+      rows.push(...(await this.#run(ubatch, before)));
       for (const { sequence, count } of ubatch.segments) this.#memory.commit(sequence, count);
-      if (ubatch.outputs.length > 0) rows.push(...(await this.#readLogits(ubatch.outputs.length)));
     }
     return rows;
   }
 
-  async #run(ubatch: Ubatch, before: ReadonlyMap<number, number>): Promise<void> {
+  /** Runs one token: the one that run `from.run` has left on the device, unless another run came between. */
+  async #continue(sequence: number, from: { run: number; id: Promise<number> }): Promise<{ run: number; id: Promise<number> }> {
+    this.#memory.reserve(sequence, 1);
+    const { inputs, likeliest } = this.#executor.model;
+    const position = this.#memory.length(sequence);
+    if (!this.pipelined || from.run !== this.#runs) this.#executor.write(inputs.tokens, Int32Array.of(await from.id));
+    this.#executor.write(inputs.rows, Int32Array.of(sequence));
+    this.#executor.write(inputs.positions, Int32Array.of(position));
+    this.#executor.write(inputs.rotation, rotations(this.#config.rope, [position]));
+    this.#executor.write(inputs.outputs, Int32Array.of(0));
+    this.#lastRun = { T: 1, O: 1 };
+    this.#runs++;
+    await this.#executor.run(this.#lastRun);
+    this.#memory.commit(sequence, 1);
+    const id = this.#executor.read(likeliest, 0, 4).then((bytes) => new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true));
+    id.catch(() => undefined); // whoever awaits it hears of it
+    return { run: this.#runs, id };
+  }
+
+  /** Runs a ubatch and reads its logits: a GPU tells what went wrong only then, so nothing is committed before. */
+  async #run(ubatch: Ubatch, before: ReadonlyMap<number, number>): Promise<Float32Array[]> {
     const { inputs } = this.#executor.model;
     const positions = ubatch.offsets.map((offset, t) => before.get(ubatch.sequences[t]!)! + offset);
     this.#executor.write(inputs.tokens, Int32Array.from(ubatch.tokens));
@@ -236,11 +283,15 @@ export class Context {
     this.#executor.write(inputs.rotation, rotations(this.#config.rope, positions));
     this.#executor.write(inputs.outputs, Int32Array.from(ubatch.outputs));
     this.#lastRun = { T: ubatch.tokens.length, O: ubatch.outputs.length };
+    this.#runs++;
     try {
       await this.#executor.run(this.#lastRun);
+      return ubatch.outputs.length > 0 ? await this.#readLogits(ubatch.outputs.length) : [];
     } catch (cause) {
-      if (cause instanceof TandemError) throw cause; // thrown before anything ran: the state is whole
+      if (this.#disposed) throw cause;
+      if (cause instanceof TandemError && !this.#executor.touched) throw cause; // thrown before anything ran: the state is whole
       for (const { sequence } of ubatch.segments) this.#memory.recover(sequence);
+      if (cause instanceof TandemError) throw cause;
       throw new BackendError(`decode failed, its sequences went back to their newest checkpoints: ${(cause as Error).message}`, { cause });
     }
   }

@@ -1,5 +1,5 @@
 import type { Backend, BackendBuffer, Location, Plan } from "../backends/backend.ts";
-import { BackendError } from "../errors.ts";
+import { BackendError, DisposedError } from "../errors.ts";
 import { tensorBytes } from "../graph/bytes.ts";
 import type { Dims, Tensor } from "../graph/tensor.ts";
 import type { ModelGraph } from "../models/architecture.ts";
@@ -45,6 +45,8 @@ export class Executor {
   readonly #locations: readonly Map<Tensor, Location>[];
   readonly #owned: (readonly [Backend, BackendBuffer])[] = [];
   readonly #steps: Step[] = [];
+  #finished = 0;
+  #disposed = false;
 
   private constructor(model: ModelGraph, planned: Schedule, machine: Machine) {
     this.model = model;
@@ -79,22 +81,41 @@ export class Executor {
     });
   }
 
-  /** Runs all splits in order, bringing values across where they are needed next. Waits only for what has to cross. */
+  /**
+   * Runs all splits in order, bringing values across where they are needed next. Waits only for what has to cross: meanwhile the caller may
+   * dispose of the executor, then this throws DisposedError and touches memory no more.
+   */
   async run(dims: Dims): Promise<void> {
+    this.#finished = 0;
     for (const { split, plan } of this.#steps) {
       const backend = this.#machine.backends[split.target]!;
       for (const { tensor, from } of split.crossings) {
+        const size = tensorBytes(tensor, dims);
+        if (size === 0) continue; // of no rows: nobody asked for logits
         const source = this.#locate(from, tensor);
-        const bytes = await this.#machine.backends[from]!.read(source.buffer, source.offset, tensorBytes(tensor, dims));
+        const bytes = await this.#machine.backends[from]!.read(source.buffer, source.offset, size);
+        this.#check();
         const goal = this.#locate(split.target, tensor);
         backend.write(goal.buffer, goal.offset, bytes);
       }
       backend.run(plan, dims);
+      this.#finished++;
     }
+  }
+
+  /** Whether the last run has changed states: when it failed before that, they are whole. */
+  get touched(): boolean {
+    return this.#finished > 0;
+  }
+
+  /** Whether everything runs on one GPU: runs can then be submitted ahead of what is read back. */
+  get pipelined(): boolean {
+    return this.#steps.length === 1 && this.#machine.targets[this.#steps[0]!.split.target]!.placesValues;
   }
 
   /** A copy of part of an output or a state. */
   async read(tensor: Tensor, offset: number, bytes: number): Promise<Uint8Array> {
+    this.#check();
     const maker = this.#steps.find(({ split }) =>
       split.nodes.some((node) => Object.values(node.outputs).some(({ storage }) => storage === tensor.storage)),
     );
@@ -104,6 +125,7 @@ export class Executor {
   }
 
   dispose(): void {
+    this.#disposed = true;
     for (const { plan } of this.#steps) plan.dispose();
     for (const [backend, buffer] of this.#owned) backend.free(buffer);
   }
@@ -135,6 +157,10 @@ export class Executor {
       const arena = own(target, bytes);
       for (const [tensor, offset] of offsets) this.#locations[target]!.set(tensor, { buffer: arena, offset });
     });
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new DisposedError("this context was disposed while it decoded");
   }
 
   #locate(target: number, tensor: Tensor): Location {

@@ -26,7 +26,7 @@ export interface Piece {
 
 /**
  * Reads the prompt into a sequence, after what it holds, and yields the answer token by token. An end-of-generation token is yielded with
- * its finishReason and is not decoded. Breaking out of the loop stops the work.
+ * its finishReason. Breaking out of the loop stops the work. The last token is not decoded, or is already, where the context is `pipelined`.
  */
 export async function* generate(
   context: Context,
@@ -44,10 +44,10 @@ export async function* generate(
   const decoder = tokenizer.decoder();
   const stops = new StopMatcher(options.stop ?? []);
   const room = context.shape.contextLength - context.length(sequence) - tokens.length;
-  let logits = await readPrompt(context, tokens, options);
+  const source = drawTokens(context, sampler, await readPrompt(context, tokens, options), options);
   for (let made = 1; ; made++) {
-    const token = sampler.sample(logits);
-    sampler.accept(token);
+    const { value: token, done } = await source.next();
+    if (done) return;
     if (tokenizer.isEndOfGeneration(token)) {
       yield { token, text: stops.push(decoder.end()) + stops.end(), finishReason: "stop" };
       return;
@@ -63,7 +63,29 @@ export async function* generate(
     }
     yield { token, text };
     await nextTask(); // an abort, a socket or a key press comes in here
-    [logits] = (await context.decode({ tokens: [token], sequence }, { signal })) as [Float32Array];
+  }
+}
+
+/** One token after the other, each decoded when the next is asked for; on a GPU, and where the likeliest token is all that is wanted, ahead of it. */
+async function* drawTokens(
+  context: Context,
+  sampler: Sampler,
+  first: Float32Array,
+  options: GenerateOptions,
+): AsyncGenerator<number, void, undefined> {
+  const { sequence = 0, signal } = options;
+  let token = sampler.sample(first);
+  sampler.accept(token);
+  yield token;
+  if (sampler.greedy && context.pipelined) {
+    yield* context.greedy(token, { sequence, signal });
+    return;
+  }
+  for (;;) {
+    const [logits] = await context.decode({ tokens: [token], sequence }, { signal });
+    token = sampler.sample(logits!);
+    sampler.accept(token);
+    yield token;
   }
 }
 

@@ -1,11 +1,13 @@
 import { WasmBackend } from "../backends/wasm/wasm.ts";
 import type { WebGpuOptions } from "../backends/webgpu/webgpu.ts";
 import { CapabilityError, OutOfMemoryError } from "../errors.ts";
-import { buildModel } from "../models/architecture.ts";
+import { buildModel, type ModelGraph } from "../models/architecture.ts";
+import type { Config } from "../models/config.ts";
 import { type ContextOptions, resolveContext } from "./context.ts";
 import type { ModelParts } from "./examine.ts";
+import { scheduleModel } from "./executor.ts";
 import { type Machine, targetOf } from "./machine.ts";
-import { checkPlacement, gpuBytes, layersThatFit, type PlacementOptions, placementPins } from "./placement.ts";
+import { checkPlacement, gpuBytes, layersThatFit, type PlacementOptions, placementPins, wantsGpu } from "./placement.ts";
 
 export interface MachineOptions extends PlacementOptions {
   /** CPU threads (-t), the caller's included. Default: the machine's cores; 1 where a page is not cross-origin isolated. */
@@ -33,7 +35,7 @@ export interface OpenMachine {
   close(): void;
 }
 
-/** Opens the backends that the options ask for. Throws CapabilityError, InvalidArgumentError, OutOfMemoryError; nothing stays open then. */
+/** Opens the backends that the options ask for. Throws CapabilityError, InvalidArgumentError, OutOfMemoryError, SplitBudgetError; nothing stays open then. */
 export async function openMachine(
   file: Parameters<typeof buildModel>[1],
   parts: ModelParts,
@@ -43,8 +45,7 @@ export async function openMachine(
   const cpu = await WasmBackend.create({ threads: options.threads, build: options.wasmBuild });
   const simd = cpu.build === "relaxed" ? "relaxed SIMD" : "SIMD";
   const cpuText = `wasm (${simd}, ${cpu.threads} thread${cpu.threads === 1 ? "" : "s"})`;
-  const wantsGpu = (options.gpuLayers ?? 0) !== 0 || options.tensorOverrides?.some(({ device }) => device === "gpu");
-  if (!wantsGpu)
+  if (!wantsGpu(options))
     return {
       machine: { backends: [cpu], targets: [targetOf(cpu)], pins: () => [0] },
       gpuLayers: 0,
@@ -63,14 +64,13 @@ export async function openMachine(
     const graph = buildModel(parts.architecture, file, parts.config, shape);
     const wanted = gpuBytes(graph, placementPins(parts.config, options, parts.config.L));
     const budget = options.gpuMemory ?? (await admittedBytes(gpu.device, wanted));
-    const fitting = layersThatFit(graph, parts.config, options, budget);
-    const gpuLayers = chooseLayers(options.gpuLayers ?? 0, parts.config.L, fitting, budget, (layers) =>
-      gpuBytes(graph, placementPins(parts.config, options, layers)),
-    );
+    const gpuLayers = chooseLayers(graph, parts.config, options, budget);
     const pins = placementPins(parts.config, options, gpuLayers);
     const backends = [cpu, gpu];
+    const machine = { backends, targets: backends.map(targetOf), pins, maxSplits: options.maxSplits };
+    scheduleModel(graph, machine, shape.max); // a placement that cannot be had is refused before gigabytes are loaded
     return {
-      machine: { backends, targets: backends.map(targetOf), pins, maxSplits: options.maxSplits },
+      machine,
       gpuLayers,
       description: `${cpuText} + webgpu (${gpu.description}), ${Math.min(gpuLayers, parts.config.L)} of ${parts.config.L} layers, ${mib(budget)} GPU memory admitted`,
       close: () => close.forEach((one) => void one()),
@@ -81,14 +81,18 @@ export async function openMachine(
   }
 }
 
-function chooseLayers(wanted: number | "auto", L: number, fitting: number, budget: number, bytes: (layers: number) => number): number {
+/** The layers on the GPU, checked against a budget of bytes. Throws CapabilityError, OutOfMemoryError. */
+export function chooseLayers(graph: ModelGraph, config: Config, options: PlacementOptions, budget: number): number {
+  const wanted = options.gpuLayers ?? 0;
+  const fitting = layersThatFit(graph, config, options, budget);
   if (wanted === "auto") {
     if (fitting === 0) throw new CapabilityError(`gpuLayers "auto": not one layer fits ${mib(budget)} of GPU memory: set gpuLayers to 0`);
     return fitting;
   }
-  if (bytes(wanted) > budget) {
+  const bytes = gpuBytes(graph, placementPins(config, options, wanted));
+  if (bytes > budget) {
     throw new OutOfMemoryError(
-      `gpuLayers ${wanted}: ${mib(bytes(wanted))} of GPU memory are wanted, ${mib(budget)} are there: ${Math.min(fitting, L)} layer(s) fit: ` +
+      `gpuLayers ${wanted}: ${mib(bytes)} of GPU memory are wanted, ${mib(budget)} are there: ${Math.min(fitting, config.L)} layer(s) fit: ` +
         `set gpuLayers to ${fitting} or "auto", keep experts on the CPU (cpuExperts), or use a shorter context`,
     );
   }

@@ -16,7 +16,10 @@ export interface PlacementOptions {
   readonly gpuLayers?: number | "auto";
   /** Keep the experts of all layers (true, -cmoe) or of the first n layers (-ncmoe) on the CPU. */
   readonly cpuExperts?: boolean | number;
-  /** Weights whose name matches go where it says, whatever the above (-ot). The first match counts. */
+  /**
+   * Weights whose name matches go where it says, whatever the above (-ot). The first match counts. States go along: the KV cache with
+   * attn_k and attn_v, R with ssm_conv1d, S with ssm_a and ssm_dt.
+   */
   readonly tensorOverrides?: readonly { readonly pattern: RegExp | string; readonly device: Device }[];
   /** Most runs of nodes on one device (--max-splits). Default: no limit. */
   readonly maxSplits?: number;
@@ -27,26 +30,50 @@ export const TARGET: Readonly<Record<Device, number>> = { cpu: 0, gpu: 1 };
 
 const EXPERTS = /\.ffn_(gate|up|down|gate_up)_exps\./;
 
-/** Where every weight and state lives. Names as in the file; rows of one tensor that are weights of their own share its name up to "#". */
+/**
+ * Names that an override is held against. What one op reads besides values must share a device, or it could run on none: a match of one
+ * name moves them all.
+ */
+function overrideNames({ name, kind }: Tensor): readonly string[] {
+  if (kind === "state") {
+    const [, letter, layer] = /^(.*)-(\d+)$/.exec(name)!;
+    const beside = letter === "R" ? ["ssm_conv1d.weight"] : letter === "S" ? DECAY : ["attn_k.weight", "attn_v.weight", "attn_qkv.weight"];
+    return beside.map((weight) => `blk.${layer}.${weight}`);
+  }
+  const [whole] = name.split("#"); // rows of one tensor that are weights of their own stay together
+  const [, prefix, weight] = /^(blk\.\d+\.)?(.*)$/.exec(whole!)!;
+  return DECAY.includes(weight!) ? DECAY.map((one) => `${prefix}${one}`) : [whole!];
+}
+
+/** The delta net's per-head vectors, read by one op. */
+const DECAY: readonly string[] = ["ssm_a", "ssm_dt.bias"];
+
+/** Where every weight and state lives. */
 export function placementPins(config: Config, options: PlacementOptions, gpuLayers: number): Pins {
   const overrides = (options.tensorOverrides ?? []).map(({ pattern, device }) => ({ pattern: new RegExp(pattern), device }));
   const firstOnGpu = Math.max(0, config.L - gpuLayers);
   const cpuExperts = options.cpuExperts === true ? config.L : options.cpuExperts || 0;
   const all = gpuLayers >= config.L;
-  const deviceOf = ({ name, kind }: Tensor): Device => {
-    if (kind === "state") return Number(/-(\d+)$/.exec(name)![1]) >= firstOnGpu ? "gpu" : "cpu";
-    const override = overrides.find(({ pattern }) => pattern.test(name));
+  const deviceOf = (tensor: Tensor): Device => {
+    const { name, kind } = tensor;
+    // search, not test: a pattern with the flag g remembers where it stopped
+    const override = overrides.find(({ pattern }) => overrideNames(tensor).some((one) => one.search(pattern) >= 0));
     if (override) return override.device;
-    const layer = /^blk\.(\d+)\./.exec(name)?.[1];
+    const layer = (kind === "state" ? /-(\d+)$/ : /^blk\.(\d+)\./).exec(name)?.[1];
     if (layer === undefined) return all ? "gpu" : "cpu"; // embedding, final norm and head
     if (EXPERTS.test(name) && Number(layer) < cpuExperts) return "cpu";
     return Number(layer) >= firstOnGpu ? "gpu" : "cpu";
   };
-  return (tensor) => [TARGET[deviceOf(tensor)]];
+  const known = new Map<Tensor, readonly number[]>();
+  return (tensor) => {
+    const pins = known.get(tensor.storage) ?? [TARGET[deviceOf(tensor)]];
+    known.set(tensor.storage, pins);
+    return pins;
+  };
 }
 
-/** Checks the numbers. Throws InvalidArgumentError. */
-export function checkPlacement({ gpuLayers, cpuExperts, maxSplits }: PlacementOptions): void {
+/** Checks the numbers and patterns. Throws InvalidArgumentError. */
+export function checkPlacement({ gpuLayers, cpuExperts, tensorOverrides, maxSplits }: PlacementOptions): void {
   const whole = (name: string, value: number, least: number) => {
     if (!Number.isInteger(value) || value < least)
       throw new InvalidArgumentError(`${name} must be a whole number >= ${least}, got ${value}`);
@@ -54,6 +81,20 @@ export function checkPlacement({ gpuLayers, cpuExperts, maxSplits }: PlacementOp
   if (gpuLayers !== undefined && gpuLayers !== "auto") whole("gpuLayers", gpuLayers, 0);
   if (typeof cpuExperts === "number") whole("cpuExperts", cpuExperts, 0);
   if (maxSplits !== undefined && maxSplits !== Number.POSITIVE_INFINITY) whole("maxSplits", maxSplits, 1);
+  for (const { pattern } of tensorOverrides ?? []) {
+    try {
+      new RegExp(pattern);
+    } catch (cause) {
+      throw new InvalidArgumentError(`tensorOverrides: wanted a regular expression, got "${pattern}" (${(cause as Error).message})`, {
+        cause,
+      });
+    }
+  }
+}
+
+/** Whether anything is wanted on a GPU. */
+export function wantsGpu({ gpuLayers, tensorOverrides }: PlacementOptions): boolean {
+  return (gpuLayers ?? 0) !== 0 || (tensorOverrides ?? []).some(({ device }) => device === "gpu");
 }
 
 /** Bytes that live on the GPU with so many layers there: weights and states, without values. */

@@ -39,6 +39,13 @@ export class Sampler {
     return this.#options.seed;
   }
 
+  /** Whether the likeliest token is always the one: no temperature, bias or penalty has a say. */
+  get greedy(): boolean {
+    const { temperature, repeatPenalty, presencePenalty, frequencyPenalty, repeatLastN, logitBias } = this.#options;
+    const penalised = repeatLastN !== 0 && (repeatPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0);
+    return temperature <= 0 && logitBias.size === 0 && !penalised;
+  }
+
   /**
    * Draws the next token; the logits stay as they are. The token counts for the penalties only once it is accepted.
    * @throws InvalidArgumentError for logits of another length; BackendError for NaN, or when every token is at -Infinity.

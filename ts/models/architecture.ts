@@ -1,5 +1,6 @@
 import type { Format } from "../graph/formats.ts";
 import { Graph } from "../graph/graph.ts";
+import { argmax } from "../graph/ops/index.ts";
 import type { Dims, Tensor } from "../graph/tensor.ts";
 import type { GgufFile } from "../io/gguf.ts";
 import type { Config } from "./config.ts";
@@ -45,6 +46,8 @@ export interface ModelGraph {
   /** f32[O, E], after the final norm, and f32[O, V]. */
   readonly hidden: Tensor;
   readonly logits: Tensor;
+  /** i32[O]: the likeliest token of each row of logits. It is also written to inputs.tokens, for a run that continues by it. */
+  readonly likeliest: Tensor;
   /** The residual stream: f32[T, E], the embedding and then after each layer. Kept for reading only when asked. */
   readonly residuals: readonly Tensor[];
 }
@@ -61,7 +64,7 @@ export interface Building {
 /** An architecture: its GGUF name and how its graph is built. One file each. */
 export interface Architecture {
   readonly name: string;
-  build(building: Building): Omit<ModelGraph, "graph" | "weights" | "inputs">;
+  build(building: Building): Omit<ModelGraph, "graph" | "weights" | "inputs" | "likeliest">;
 }
 
 /** Builds the graph of one context. Throws what Weights and the ops throw: a missing tensor, a wrong shape, an unknown format. */
@@ -83,5 +86,7 @@ export function buildModel(
   const built = architecture.build({ graph, weights, config, context, inputs });
   graph.output(built.hidden);
   graph.output(built.logits);
-  return { graph, weights, inputs, ...built };
+  const { ids } = argmax({ logits: built.logits, next: inputs.tokens }, {}, "likeliest"); // [O]
+  graph.output(ids);
+  return { graph, weights, inputs, likeliest: ids, ...built };
 }

@@ -17,7 +17,7 @@ import {
   siluMul,
 } from "../graph/ops/index.ts";
 import type { Tensor } from "../graph/tensor.ts";
-import type { Building, LayerState, ModelGraph } from "./architecture.ts";
+import type { Architecture, Building, LayerState } from "./architecture.ts";
 
 /** Blocks that the architectures of the family share. x is the residual stream or its norm, [T, E]; i the layer. */
 
@@ -153,7 +153,7 @@ export function decoder(
   m: Building,
   mixer: (i: number, x: Tensor) => { out: Tensor; state: LayerState },
   ffn: (i: number, x: Tensor) => Tensor,
-): Omit<ModelGraph, "graph" | "weights" | "inputs"> {
+): ReturnType<Architecture["build"]> {
   const { weights, config, inputs } = m;
   const { E, V, L, eps } = config;
   const embedding = weights.matrix("token_embd.weight", [V, E]);

@@ -1,3 +1,4 @@
+import { CapabilityError } from "../errors.ts";
 import { tensorBytes } from "../graph/bytes.ts";
 import type { Graph } from "../graph/graph.ts";
 import { scalarsOf } from "../graph/op.ts";
@@ -58,15 +59,32 @@ export type Pins = (tensor: Tensor) => readonly number[];
 
 /**
  * Decides which node runs where: assign (the cheapest placement within the budget), split, place. Costs are those of decoding one token,
- * prefill runs on the same placement. Throws SplitBudgetError.
+ * prefill runs on the same placement. Throws SplitBudgetError, and CapabilityError for a node that can run nowhere.
  */
 export function schedule(graph: Graph, targets: readonly Target[], pins: Pins, max: Dims, maxSplits?: number): Schedule {
   const problem = makeProblem(graph, targets, pins);
+  const stuck = problem.nodes.findIndex(({ cost }) => cost.every((seconds) => seconds === Number.POSITIVE_INFINITY));
+  if (stuck >= 0) throw stuckError(graph.nodes[stuck]!, targets, pins);
   const { backendOf, cost } = assign(problem, maxSplits);
   const splits = makeSplits(graph, backendOf);
   const placed = targets.map((target, t) => place(livesOn(graph, splits, backendOf, t, target, max), target.alignment));
   return { splits, cost, placed };
 }
+
+function stuckError({ name, op, inputs }: Node, targets: readonly Target[], pins: Pins): CapabilityError {
+  const pinned = Object.values(inputs).filter(isPinned);
+  const homes = pinned.map((tensor) => {
+    const places = pins(tensor).map((t) => targets[t]!.name);
+    return `"${tensor.name}" lies on ${places.join(" and ")}`;
+  });
+  const why =
+    homes.length > 0
+      ? `${homes.join(", ")}: place it where the op has a kernel (gpuLayers, tensorOverrides)`
+      : "no backend has a kernel for it with these shapes";
+  return new CapabilityError(`node "${name}" (${op.name}) can run nowhere: ${why}`);
+}
+
+const isPinned = ({ kind }: Tensor) => kind === "weight" || kind === "state";
 
 /** One token, and its logits. */
 const DECODE: Dims = { T: 1, O: 1 };
@@ -83,7 +101,7 @@ function makeProblem(graph: Graph, targets: readonly Target[], pins: Pins): Plac
   };
   const nodes = graph.nodes.map((node) => {
     const { flops, bytes } = node.op.cost(scalarsOf(node, DECODE));
-    const pinned = Object.values(node.inputs).filter(({ kind }) => kind === "weight" || kind === "state");
+    const pinned = Object.values(node.inputs).filter(isPinned);
     const cost = targets.map(({ supports, costs }, t) => {
       if (!supports(node) || pinned.some((tensor) => !pins(tensor).includes(t))) return Number.POSITIVE_INFINITY;
       return costs.nodeSeconds + flops / costs.flopsPerSecond + bytes / costs.bytesPerSecond;

@@ -4,6 +4,7 @@ import type { Split } from "../backend.ts";
 import type { Dispatch, GpuCapabilities, LoweringContext } from "./dispatch.ts";
 import { patterns } from "./fusions.ts";
 import { lowerings } from "./lower.ts";
+import { loneUnit, type Merge, mergedUnit } from "./merge.ts";
 
 /** Nodes that become dispatches together. */
 export interface Unit {
@@ -31,6 +32,13 @@ export interface Neighbourhood {
   reader(tensor: Tensor, op: string): Node | undefined;
 }
 
+/** Matmuls that run as one, and single ones whose weight is part of such. */
+export interface Merged {
+  readonly merges: readonly Merge[];
+  readonly lone: ReadonlyMap<Node, Merge>;
+}
+const NOTHING_MERGED: Merged = { merges: [], lone: new Map() };
+
 /** A node to a unit. */
 export function unfused(nodes: readonly Node[]): readonly Unit[] {
   return nodes.map(single);
@@ -47,9 +55,14 @@ function single(node: Node): Unit {
   };
 }
 
-/** Units in the order in which they run, each at the place of its last node. Without `keep` nothing may vanish, so nothing is fused. */
-export function fuse({ nodes, keep }: Split, caps: GpuCapabilities): readonly Unit[] {
-  if (!keep) return unfused(nodes);
+/**
+ * Units in the order in which they run, each at the place of its last node, merged matmuls at their first's.
+ * Without `keep` nothing may vanish, so nothing is fused.
+ */
+export function fuse({ nodes, keep }: Split, caps: GpuCapabilities, { merges, lone }: Merged = NOTHING_MERGED): readonly Unit[] {
+  const places = new Map<Node, Unit | undefined>([...lone].map(([node, merge]) => [node, loneUnit(merge, node)]));
+  for (const merge of merges) merge.nodes.forEach((node, i) => void places.set(node, i === 0 ? mergedUnit(merge) : undefined));
+  if (!keep) return nodes.map((node) => places.get(node) ?? single(node));
   const around = neighbourhood(nodes, keep, caps);
   const groups = new Map<Node, Fusion>();
   for (const node of nodes) {
@@ -62,6 +75,7 @@ export function fuse({ nodes, keep }: Split, caps: GpuCapabilities): readonly Un
     }
   }
   return nodes.flatMap((node) => {
+    if (places.has(node)) return places.get(node) ?? [];
     const fusion = groups.get(node);
     if (!fusion) return [single(node)];
     return lastOf(fusion) === node ? [unitOf(fusion)] : [];

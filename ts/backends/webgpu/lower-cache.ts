@@ -15,6 +15,7 @@ import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Scalars, Tensor } from "../../graph/tensor.ts";
 import type { Dispatch, LoweringContext, LowerNode } from "./dispatch.ts";
 import { dispatch, f32, fold } from "./kernel.ts";
+import { rowRounding } from "./rounding.ts";
 
 /** Invocations that encode one head: a word of the cache each or so. */
 export const HEAD_WG = 64;
@@ -72,7 +73,7 @@ function tile({ T, H, G, N }: Scalars): Tiling {
   const perKv = H! / G!;
   let HB = Math.min(perKv, MAX_ROWS);
   while (perKv % HB !== 0) HB--; // heads of a workgroup share their kv head
-  const TT = Math.min(T!, Math.max(1, Math.floor(MAX_ROWS / HB)));
+  const TT = 2 ** Math.floor(Math.log2(Math.min(T!, Math.max(1, MAX_ROWS / HB)))); // few choices: each is a pipeline
   const [x, y] = [H! / HB, Math.ceil(T! / TT)];
   const most = Math.min(MAX_SPLITS, Math.ceil(N! / (MIN_BLOCKS * BLOCK_CELLS)));
   const SPLITS = Math.max(1, Math.min(most, Math.floor(BUSY_WORKGROUPS / (x * y))));
@@ -80,12 +81,8 @@ function tile({ T, H, G, N }: Scalars): Tiling {
 }
 
 /** `gate`, of out's shape: multiply by its sigmoid. `out`: where to write, where a fusion writes another tensor. */
-export function attentionDispatches(
-  node: Node,
-  { dims, range, scratch }: LoweringContext,
-  out: Tensor,
-  gate?: Tensor,
-): readonly Dispatch[] {
+export function attentionDispatches(node: Node, context: LoweringContext, out: Tensor, gate?: Tensor): readonly Dispatch[] {
+  const { dims, range, scratch } = context;
   const s = scalarsOf(node, dims);
   const { q, kCache, vCache, rows, positions } = node.inputs as Record<string, Tensor>;
   const { HB, TT, SPLITS, workgroups } = tile(s);
@@ -98,7 +95,6 @@ export function attentionDispatches(
     N,
     HB,
     TT,
-    SPLITS,
     MIN_BLOCKS,
     SCALE: f32(s.scale!),
     K_TYPE: cacheType(kCache!),
@@ -117,9 +113,11 @@ export function attentionDispatches(
   const stats = scratch("attention stats", 8 * T * H * SPLITS);
   const parts = [...reads, ["read_write", shares] as const, ["read_write", stats] as const];
   const join = [["read_write", range(out)] as const, ["read", shares] as const, ["read", stats] as const, ...gateBinding];
+  const { files, ...rounded } = rowRounding(out, D, join.length, context);
+  const joinConstants = { WG: HEAD_WG, D, GATE: 3, ...rounded.constants };
   return [
     dispatch("attention share", [tokens, cacheRead, attentionShare, attentionText], constants, parts, workgroups),
-    dispatch("attention join", [gateFile, attentionJoin], { WG: HEAD_WG, H, D, SPLITS, GATE: 3 }, join, fold(T * H)),
+    dispatch("attention join", [gateFile, ...files, attentionJoin], joinConstants, [...join, ...rounded.bindings], fold(T * H)),
   ];
 }
 

@@ -12,6 +12,7 @@ import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Scalars } from "../../graph/tensor.ts";
 import type { Dispatch, LoweringContext, LowerNode } from "./dispatch.ts";
 import { dispatch, f32, fold, WG } from "./kernel.ts";
+import { rowRounding } from "./rounding.ts";
 
 /** Up to so many tokens a channel's invocation walks through them and writes the state itself; beyond, tokens run side by side. */
 const STEP_TOKENS = 4;
@@ -103,7 +104,8 @@ export function deltaNormSupported(s: Scalars, limits: GPUSupportedLimits): bool
 }
 
 /** `norm`: the gated_norm node that follows; its output is written instead. */
-export function deltaDispatches(node: Node, { dims, range }: LoweringContext, norm?: Node): readonly Dispatch[] {
+export function deltaDispatches(node: Node, context: LoweringContext, norm?: Node): readonly Dispatch[] {
+  const { dims, range } = context;
   const s = scalarsOf(node, dims);
   const { qkv, a, b, dt, A, state, rows } = node.inputs;
   const l = layout(s, norm !== undefined);
@@ -119,8 +121,12 @@ export function deltaDispatches(node: Node, { dims, range }: LoweringContext, no
     ["read", range(rows!)] as const,
     ...(norm ? [["read", range(norm.inputs.gate!)] as const, ["read", range(norm.inputs.weight!)] as const] : []),
   ];
-  const files = [tokens, sequenceRun, laneSum, ...(norm ? [commonSum, gatedDeltaNorm] : [gatedDeltaOut]), gatedDeltaText];
-  return [dispatch(norm ? "gated_delta + gated_norm" : "gated_delta", files, constants, bindings, [s.Hv! * l.SLICES, s.S!, 1])];
+  const groups = [s.Hv! * l.SLICES, s.S!, 1] as const;
+  const common = [tokens, sequenceRun, laneSum];
+  if (!norm) return [dispatch("gated_delta", [...common, gatedDeltaOut, gatedDeltaText], constants, bindings, groups)];
+  const { files, ...rounded } = rowRounding(norm.outputs.out!, s.Dv!, bindings.length, context);
+  const all = [...common, commonSum, ...files, gatedDeltaNorm, gatedDeltaText];
+  return [dispatch("gated_delta + gated_norm", all, { ...constants, ...rounded.constants }, [...bindings, ...rounded.bindings], groups)];
 }
 
 export const lowerGatedDelta: LowerNode = (node, context) => deltaDispatches(node, context);

@@ -2,6 +2,8 @@ import commonSum from "../../../gpu/common_sum.wgsl";
 import gatedNormText from "../../../gpu/gated_norm.wgsl";
 import rmsNormText from "../../../gpu/rms_norm.wgsl";
 import routerText from "../../../gpu/router.wgsl";
+import routerEnd from "../../../gpu/router_end.wgsl";
+import routerShared from "../../../gpu/router_shared.wgsl";
 import { scalarsOf } from "../../graph/op.ts";
 import type { LowerNode } from "./dispatch.ts";
 import { dispatch, f32, fold, rowWorkgroup } from "./kernel.ts";
@@ -44,5 +46,8 @@ export const lowerRouter: LowerNode = (node, { dims, range }) => {
     ["read_write", range(weights!)],
     ["read", range(node.inputs.logits!)],
   ] as const;
-  return [dispatch("router", [routerText], { WG: rowWorkgroup(2 * X!), X: X!, U: U! }, bindings, fold(T!))];
+  const constants = { WG: rowWorkgroup(2 * X!), X: X!, U: U! };
+  const { gate } = node.inputs; // of the shared expert, where it counts as one more: see shared-expert.ts
+  if (!gate) return [dispatch("router", [routerEnd, routerText], constants, bindings, fold(T!))];
+  return [dispatch("router + shared", [routerShared, routerText], constants, [...bindings, ["read", range(gate)]], fold(T!))];
 };

@@ -2,6 +2,7 @@ import { tensorBytes } from "../../graph/bytes.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
 import type { LowerNode } from "./dispatch.ts";
+import { lowerArgmax } from "./lower-argmax.ts";
 import { lowerAttention, lowerKvWrite, MAX_HEAD } from "./lower-cache.ts";
 import { deltaSupported, lowerConv1d, lowerGatedDelta } from "./lower-delta.ts";
 import { lowerBroadcast, lowerExpertsSum, lowerRope, lowerSigmoidMul, lowerSiluMul } from "./lower-elementwise.ts";
@@ -10,6 +11,7 @@ import { lowerGetRows, lowerMatmul, lowerMatmulExperts } from "./matmul.ts";
 
 /** What each op becomes on the GPU. */
 export const lowerings: Readonly<Record<string, LowerNode>> = {
+  argmax: lowerArgmax,
   get_rows: lowerGetRows,
   rms_norm: lowerRmsNorm,
   matmul: lowerMatmul,

@@ -113,26 +113,32 @@ export function tileKernel(problem: Problem, shape: TileShape, caps: GpuCapabili
   };
 }
 
-/** Tiles on sub-group matrices. */
+/** Tiles on sub-group matrices: rows of x and of w a workgroup, multiples of 64 and 32, of which a sub-group takes 64 x 32. */
 export interface MatrixShape {
-  /** Rows of x and of w a workgroup, and of these a sub-group. */
   readonly BM: number;
   readonly BN: number;
-  readonly WM: number;
-  readonly WN: number;
 }
 
-export function matrixKernel(problem: Problem, shape: MatrixShape, caps: GpuCapabilities): KernelSpec {
-  const { format, experts } = problem;
+/** Invocations of a workgroup. */
+export function matrixWorkgroup({ BM, BN }: MatrixShape, lanes: number): number {
+  return (BM / 64) * (BN / 32) * lanes;
+}
+
+/** Bytes of workgroup memory: tiles with rows of 80 bytes, 16 x 16 f32 a sub-group, and the table of a format with levels. */
+export function matrixMemoryBytes({ BM, BN }: MatrixShape): number {
+  return 80 * (BM + BN) + 1024 * (BM / 64) * (BN / 32) + 1024;
+}
+
+export function matrixKernel(problem: Problem, { BM, BN }: MatrixShape, caps: GpuCapabilities): KernelSpec {
+  const { format } = problem;
   const { files, quantised } = packingOf(format);
-  const { BM, BN, WM, WN } = shape;
   const LANES = caps.subgroupMin;
-  const constants = { WORKGROUP: (BM / WM) * (BN / WN) * LANES, LANES, BM, BN, WM, WN };
+  const constants = { WORKGROUP: matrixWorkgroup({ BM, BN }, LANES), LANES, BM, BN };
   return {
-    name: `${experts ? "matmul_experts" : "matmul"} matrix ${format} ${problem.N}x${problem.K}`,
-    files: [...files, ...(quantised ? [unit] : []), store, experts ? tileExperts : tileDense, tileMatrix],
+    name: `matmul matrix ${format} ${problem.N}x${problem.K}`,
+    files: [...files, ...(quantised ? [unit] : []), store, tileDense, tileMatrix],
     constants: { ...common(problem), ...constants },
     enables: ["f16", "subgroups", "chromium_experimental_subgroup_matrix"],
-    access: experts ? ACCESS : ACCESS.slice(0, 6),
+    access: ACCESS.slice(0, 6),
   };
 }

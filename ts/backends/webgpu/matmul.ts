@@ -1,11 +1,11 @@
 import type { Format } from "../../graph/formats.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
-import type { Dispatch, GpuCapabilities, GpuRange, KernelSpec, LoweringContext, LowerNode } from "./dispatch.ts";
+import type { Dispatch, GpuCapabilities, GpuRange, LoweringContext, LowerNode } from "./dispatch.ts";
 import { expertTiles, halfActivations, quantisedActivations } from "./matmul-activations.ts";
 import { type MatrixShape, matrixKernel, type Problem, type TileShape, tileKernel, vecKernel } from "./matmul-kernels.ts";
 import { largestRowBytes, packingOf, ROW_ALIGN, weightBindings } from "./matmul-packing.ts";
-import { expertMatrixShape, expertTileShape, matrixShape, tileShape, useMatrix, useVec, useVecExperts, vecShape } from "./matmul-shapes.ts";
+import { expertTileShape, matrixShape, tileShape, useVec, useVecExperts, vecShape } from "./matmul-shapes.ts";
 
 export { lowerGetRows } from "./matmul-get-rows.ts";
 
@@ -22,41 +22,35 @@ export const lowerMatmul: LowerNode = (node, context) => {
   const { T, N, K } = sizes(node, context, "T", "N", "K");
   const { x, w } = node.inputs as { x: Tensor; w: Tensor };
   const weight = { format: w.type as Format, packed: context.range(w), rows: N, K };
-  const way = useVec(T) ? "vec" : useMatrix(weight.format, context.caps) ? "matrix" : "tile";
-  const activations = activationsOf(x, T, weight, way, context);
+  const whole: Problem = { format: weight.format, N, K, outStride: N, firstN: 0 };
+  const matrix = useVec(T) ? undefined : matrixShape(whole, T, context.caps);
+  const activations = activationsOf(x, T, weight, matrix !== undefined, context);
   const out = context.range(node.outputs.out!);
   const dispatches = rowRanges(weight, ROW_ALIGN, context).flatMap(({ first, count }) =>
     tokenRanges(T, N, K, context).map((tokens): Dispatch => {
-      const problem: Problem = { format: weight.format, N: count, K, outStride: N, firstN: first };
+      const problem = { ...whole, N: count, firstN: first };
       const rows = (range: GpuRange) => slice(range, T, tokens.first, tokens.count);
       const bindings = bind(weightBindings(weight.format, weight.packed, N, K, first, count), activations.ranges.map(rows), rows(out));
-      return { ...denseKernel(problem, tokens.count, way, context), bindings };
+      const work = useVec(T) ? vecWork(problem, tokens.count, context.caps) : tileWork(problem, tokens.count, matrix, context.caps);
+      return { ...work, bindings };
     }),
   );
   return [...activations.dispatches, ...dispatches];
 };
 
-/** How a matmul is done: see the kernels of these names. */
-type Way = "vec" | "tile" | "matrix";
+type Work = Omit<Dispatch, "bindings">;
 
-function denseKernel(problem: Problem, tokens: number, way: Way, { caps }: LoweringContext): Omit<Dispatch, "bindings"> {
-  if (way === "vec") {
-    const shape = vecShape(problem, tokens);
-    const [x, z] = spread(Math.ceil(problem.N / ((shape.workgroup / shape.lanes) * shape.rows)));
-    return { kernel: vecKernel(problem, shape, caps), workgroups: [x, Math.ceil(tokens / shape.tokens), z] };
-  }
-  const [kernel, { BM, BN }] = tiled(problem, way, matrixShape(problem, tokens, caps), tileShape(problem, tokens, caps), caps);
-  return { kernel, workgroups: [Math.ceil(problem.N / BN), Math.ceil(tokens / BM), 1] };
+/** The matrix-vector kernel; with experts each slot is a row of its own. */
+function vecWork(problem: Problem, rows: number, caps: GpuCapabilities): Work {
+  const shape = vecShape(problem, problem.experts ? 1 : rows);
+  const [x, z] = spread(Math.ceil(problem.N / ((shape.workgroup / shape.lanes) * shape.rows)));
+  return { kernel: vecKernel(problem, shape, caps), workgroups: [x, Math.ceil(rows / shape.tokens), z] };
 }
 
-function tiled(
-  problem: Problem,
-  way: Way,
-  matrix: MatrixShape,
-  tile: TileShape,
-  caps: GpuCapabilities,
-): readonly [KernelSpec, { BM: number; BN: number }] {
-  return way === "matrix" ? [matrixKernel(problem, matrix, caps), matrix] : [tileKernel(problem, tile, caps), tile];
+function tileWork(problem: Problem, tokens: number, matrix: MatrixShape | undefined, caps: GpuCapabilities): Work {
+  const shape = matrix ?? tileShape(problem, tokens, caps);
+  const kernel = matrix ? matrixKernel(problem, matrix, caps) : tileKernel(problem, shape as TileShape, caps);
+  return { kernel, workgroups: [Math.ceil(problem.N / shape.BN), Math.ceil(tokens / shape.BM), 1] };
 }
 
 /** out[t, u, n] = Σ_k x[t, u mod B, k] · w[ids[t, u], n, k] */
@@ -66,23 +60,17 @@ export const lowerMatmulExperts: LowerNode = (node, context) => {
   const { caps } = context;
   const weight = { format: w.type as Format, packed: context.range(w), rows: X * N, K };
   const slots = T * U;
-  const way = useVecExperts(slots, X) ? "vec" : useMatrix(weight.format, caps) ? "matrix" : "tile";
-  const activations = activationsOf(x, T * B, weight, way, context);
-  const [matrix, tile] = [expertMatrixShape(slots, X), expertTileShape(slots, X)];
-  const plan = way === "vec" ? undefined : expertTiles(ids, slots, X, (way === "matrix" ? matrix : tile).BM, context);
-  const jobs = plan ? plan.ranges : context.range(ids);
+  const activations = activationsOf(x, T * B, weight, false, context);
+  const tile = expertTileShape(slots, X, caps);
+  const plan = useVecExperts(slots, X) ? undefined : expertTiles(ids, slots, X, tile.BM, context);
   const out = context.range(node.outputs.out!);
   const dispatches = rowRanges(weight, alignedExperts(N) * N, context).map(({ first, count }): Dispatch => {
     const experts = { X, first: first / N, count: count / N, shared: B === 1 ? U : 1 };
     const problem: Problem = { format: weight.format, N, K, outStride: N, firstN: 0, experts };
-    const bindings = [...bind(weightBindings(weight.format, weight.packed, weight.rows, K, first, count), activations.ranges, out), jobs];
-    if (!plan) {
-      const shape = vecShape(problem, 1);
-      const [gx, gz] = spread(Math.ceil(N / ((shape.workgroup / shape.lanes) * shape.rows)));
-      return { kernel: vecKernel(problem, shape, caps), bindings, workgroups: [gx, slots, gz] };
-    }
-    const [kernel, { BN }] = tiled(problem, way, matrix, tile, caps);
-    return { kernel, bindings, workgroups: [Math.ceil(N / BN), plan.maxTiles, 1] };
+    const bindings = bind(weightBindings(weight.format, weight.packed, weight.rows, K, first, count), activations.ranges, out);
+    if (!plan) return { ...vecWork(problem, slots, caps), bindings: [...bindings, context.range(ids)] };
+    const workgroups = [Math.ceil(N / tile.BN), plan.maxTiles, 1] as const;
+    return { kernel: tileKernel(problem, tile, caps), bindings: [...bindings, plan.ranges], workgroups };
   });
   return [...activations.dispatches, ...(plan?.dispatches ?? []), ...dispatches];
 };
@@ -103,10 +91,10 @@ function activationsOf(
   x: Tensor,
   rows: number,
   weight: Weight,
-  way: Way,
+  half: boolean,
   context: LoweringContext,
 ): { ranges: readonly GpuRange[]; dispatches: readonly Dispatch[] } {
-  if (way === "matrix") return halfActivations(x, rows, weight.K, context);
+  if (half) return halfActivations(x, rows, weight.K, context);
   if (packingOf(weight.format).quantised) return quantisedActivations(x, rows, weight.K, context);
   return { ranges: [context.range(x)], dispatches: [] };
 }

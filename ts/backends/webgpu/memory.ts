@@ -2,14 +2,35 @@ import { BackendError, OutOfMemoryError } from "../../errors.ts";
 import type { BackendBuffer } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
 import type { GpuRange } from "./dispatch.ts";
+import type { Merge } from "./merge.ts";
 import { BUFFER_USAGE } from "./usage.ts";
+
+/** Weights in the layout of their kernels: one, or several that are multiplied as one. Freed with the last of their buffers. */
+export class PackedWeights {
+  readonly gpu: GPUBuffer;
+  /** The tensors in it, and their order: what is packed alike may be shared by plans. */
+  readonly label: string;
+  /** What they were merged by; undefined for one alone, and where experts were stacked: those cannot be had one by one. */
+  readonly merge: Merge | undefined;
+  users = 0;
+
+  constructor(gpu: GPUBuffer, label: string, merge?: Merge) {
+    this.gpu = gpu;
+    this.label = label;
+    this.merge = merge;
+  }
+
+  get range(): GpuRange {
+    return { buffer: this.gpu, offset: 0, bytes: this.gpu.size };
+  }
+}
 
 /** Memory that the engine owns. */
 export class GpuBuffer implements BackendBuffer {
   readonly bytes: number;
   #raw: GPUBuffer | undefined;
-  /** Weights laid out for their kernels, by the offset at which their GGUF bytes were written. */
-  readonly #packed = new Map<number, GPUBuffer>();
+  /** Packed weights by the offset at which their GGUF bytes were written. */
+  readonly #packed = new Map<number, PackedWeights>();
 
   constructor(raw: GPUBuffer, bytes: number) {
     this.#raw = raw;
@@ -23,13 +44,14 @@ export class GpuBuffer implements BackendBuffer {
     return this.#raw;
   }
 
-  isPacked(offset: number): boolean {
-    return this.#packed.has(offset);
+  packed(offset: number): PackedWeights | undefined {
+    return this.#packed.get(offset);
   }
 
   /** Takes a weight's new layout. Returns the raw bytes' memory if the weight filled it: nobody needs it any more. */
-  pack(offset: number, bytes: number, packed: GPUBuffer): GPUBuffer | undefined {
+  pack(offset: number, bytes: number, packed: PackedWeights): GPUBuffer | undefined {
     this.#packed.set(offset, packed);
+    packed.users++;
     if (offset !== 0 || bytes < this.bytes) return undefined;
     const raw = this.#raw;
     this.#raw = undefined;
@@ -38,14 +60,13 @@ export class GpuBuffer implements BackendBuffer {
 
   /** A tensor's memory: a packed weight's is the whole of its own buffer. */
   range(offset: number, bytes: number): GpuRange {
-    const packed = this.#packed.get(offset);
-    if (packed) return { buffer: packed, offset: 0, bytes: packed.size };
-    return { buffer: this.raw("read"), offset, bytes };
+    return this.#packed.get(offset)?.range ?? { buffer: this.raw("read"), offset, bytes };
   }
 
-  /** All memory behind this buffer, which holds none afterwards. */
+  /** All memory behind this buffer that nobody else uses; it holds none afterwards. */
   release(): GPUBuffer[] {
-    const all = [...this.#packed.values(), ...(this.#raw ? [this.#raw] : [])];
+    const packed = [...this.#packed.values()].filter((weights) => --weights.users === 0).map(({ gpu }) => gpu);
+    const all = [...packed, ...(this.#raw ? [this.#raw] : [])];
     this.#packed.clear();
     this.#raw = undefined;
     return all;

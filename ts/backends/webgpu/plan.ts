@@ -1,17 +1,19 @@
 import { BackendError } from "../../errors.ts";
 import { tensorBytes } from "../../graph/bytes.ts";
 import { scalarsOf } from "../../graph/op.ts";
-import type { Dims, Node, Tensor } from "../../graph/tensor.ts";
+import { type Dims, elements, type Node, type Tensor } from "../../graph/tensor.ts";
 import type { Placed } from "../../schedule/place.ts";
 import type { Plan, Split } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
 import type { Dispatch, GpuRange, LoweringContext } from "./dispatch.ts";
 import { fuse, type Unit } from "./fuse.ts";
 import { type GpuMemory, gpuBuffer } from "./memory.ts";
+import { type Part, partsOf } from "./merge.ts";
+import type { PackedSplit } from "./pack.ts";
 import type { Pipelines } from "./pipelines.ts";
 import { placeUnits } from "./place.ts";
-import { roundedValues } from "./rounding.ts";
 import { effectiveAccess, type Planned, Program } from "./program.ts";
+import { roundedValues } from "./rounding.ts";
 
 /** Programs kept per plan: a decoding batch of 1 … 8 sequences, a full ubatch and its last part. */
 const MAX_PROGRAMS = 16;
@@ -27,19 +29,27 @@ export class GpuPlan implements Plan {
   readonly #owned: GPUBuffer[] = [];
   readonly #units: readonly Unit[];
   readonly #placed: Placed;
+  readonly #parts: ReadonlyMap<Tensor, Part>;
+  readonly #weights: PackedSplit["weights"];
   readonly #rounded: ReadonlyMap<Tensor, number>;
   readonly #onDispose: () => void;
   #arena: GPUBuffer | undefined;
 
-  constructor(split: Split, device: GpuDevice, memory: GpuMemory, pipelines: Pipelines, onDispose: () => void) {
+  constructor(packed: PackedSplit, device: GpuDevice, memory: GpuMemory, pipelines: Pipelines, onDispose: () => void) {
+    const { split } = packed;
     this.split = split;
     this.#device = device;
     this.#memory = memory;
     this.#pipelines = pipelines;
     this.#onDispose = onDispose;
-    this.#units = fuse(split, device.caps);
+    const { merges, lone } = packed;
+    this.#units = fuse(split, device.caps, packed);
+    this.#parts = new Map(merges.flatMap(partsOf));
+    this.#weights = packed.weights;
+    const owned = new Set([...merges, ...lone.values()].map(({ whole }) => whole.outputs.out!));
+    const elsewhere = (tensor: Tensor) => !owned.has(tensor) && (split.keep?.has(tensor) ?? true);
     this.#rounded = roundedValues(split.nodes);
-    this.#placed = placeUnits(this.#units, split.keep, split.max);
+    this.#placed = placeUnits(this.#units, this.#parts, elsewhere, split.max);
   }
 
   /** Takes the plan's memory and compiles the kernels of the smallest and the largest run. */
@@ -87,11 +97,6 @@ export class GpuPlan implements Plan {
     this.#onDispose();
   }
 
-  /** What a run with these extents would dispatch: names of kernels in order. */
-  describe(dims: Dims): readonly string[] {
-    return this.#dispatches(dims).map(({ kernel }) => kernel.name);
-  }
-
   #dispatches(dims: Dims): readonly Planned[] {
     const context: LoweringContext = {
       caps: this.#device.caps,
@@ -105,8 +110,12 @@ export class GpuPlan implements Plan {
 
   #range(tensor: Tensor, dims: Dims): GpuRange {
     const bytes = Math.ceil(tensorBytes(tensor, dims) / 4) * 4;
-    const own = this.#placed.offsets.get(tensor.storage);
-    if (own !== undefined) return { buffer: this.#arena!, offset: own, bytes };
+    const part = this.#parts.get(tensor.storage);
+    const own = this.#placed.offsets.get(part?.whole ?? tensor.storage);
+    const begin = part ? 4 * part.first * (elements(part.whole.shape, dims) / (part.whole.shape.at(-1) as number)) : 0; // first · rows
+    if (own !== undefined) return { buffer: this.#arena!, offset: own + begin, bytes };
+    const packed = this.#weights.get(tensor);
+    if (packed) return packed.range;
     const location = this.split.locations.get(tensor.storage);
     if (!location) throw new BackendError(`webgpu: tensor "${tensor.name}" has no location in this split`);
     return gpuBuffer(location.buffer).range(location.offset, bytes);
@@ -130,6 +139,8 @@ export class GpuPlan implements Plan {
 }
 
 function planned({ nodes, lower }: Unit, context: LoweringContext): readonly Planned[] {
+  const made = nodes.flatMap((node) => Object.values(node.outputs));
+  if (made.length > 0 && made.every((tensor) => elements(tensor.shape, context.dims) === 0)) return []; // no logits are wanted: O = 0
   const dispatches: readonly Dispatch[] = lower(context);
   const flops = nodes.reduce((sum, node: Node) => sum + node.op.cost(scalarsOf(node, context.dims)).flops, 0);
   return dispatches.map((one) => ({ ...one, flops: flops / dispatches.length }));

@@ -98,8 +98,8 @@ export class WebGpuBackend implements Backend {
     for (const node of split.nodes) {
       if (!this.supports(node)) throw new BackendError(`webgpu: no kernel for node "${node.name}" (${node.op.name}) with these shapes`);
     }
-    await packWeights(split, this.#device, this.#memory, this.#pipelines);
-    const plan = new GpuPlan(split, this.#device, this.#memory, this.#pipelines, () => this.#plans.delete(plan));
+    const packed = await packWeights(split, this.#device, this.#memory, this.#pipelines);
+    const plan = new GpuPlan(packed, this.#device, this.#memory, this.#pipelines, () => this.#plans.delete(plan));
     await plan.prepare();
     this.#check();
     this.#plans.add(plan);

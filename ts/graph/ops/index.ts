@@ -1,4 +1,5 @@
 import type { OpDeclaration } from "../op.ts";
+import { argmax } from "./argmax.ts";
 import { attention } from "./attention.ts";
 import { add, mul, sub } from "./broadcast.ts";
 import { conv1d } from "./conv1d.ts";
@@ -17,6 +18,7 @@ import { siluMul } from "./silu_mul.ts";
 
 export {
   add,
+  argmax,
   attention,
   conv1d,
   expertsSum,
@@ -38,5 +40,5 @@ export {
 /** Every op of the family: what the conformance suite and the table of supported ops go through. */
 export const allOps: readonly OpDeclaration[] = [
   ...[getRows, rmsNorm, matmul, matmulExperts, router, expertsSum, siluMul, sigmoidMul, add, sub, mul, rope, kvWrite, attention, conv1d],
-  ...[gatedDelta, gatedNorm],
+  ...[gatedDelta, gatedNorm, argmax],
 ].map((op) => op.declaration);

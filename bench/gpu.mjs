@@ -1,0 +1,79 @@
+// Decode and prefill speed of models on the GPU, each also as a fraction of the streaming roof.
+//   npm run build && node bench/gpu.mjs [--ub N] [--no-f16] [--no-subgroups] [--no-matrix] model.gguf …
+// Dawn options come from DAWN_FLAGS, separated by ";". Models of real shapes: tandem synth qwen35-9b --quant Q8_0 -o model.gguf
+
+import { loadModel, measureGpuBandwidth, openGguf } from "../dist/index.js";
+
+const args = globalThis.Deno?.args ?? process.argv.slice(2);
+const paths = args.filter((arg, i) => !arg.startsWith("--") && args[i - 1] !== "--ub");
+const has = (flag) => args.includes(flag);
+const ubatch = has("--ub") ? Number(args[args.indexOf("--ub") + 1]) : 512;
+const dawnFlags = (globalThis.process?.env.DAWN_FLAGS ?? "").split(";").filter(Boolean);
+const gpu = { dawnFlags, f16: !has("--no-f16"), subgroups: !has("--no-subgroups"), subgroupMatrix: !has("--no-matrix") };
+const GENERATED = 64;
+
+/** Bytes of weights that one token reads: all but the embedding's other rows and the experts not chosen. */
+async function activeBytes(path, { X, U }) {
+  const file = await openGguf(path);
+  const tied = !file.tensors.has("output.weight");
+  let bytes = 0;
+  for (const { name, bytes: size } of file.tensors.values()) {
+    if (name === "token_embd.weight" && !tied) continue;
+    bytes += /_exps\./.test(name) ? (size * U) / X : size;
+  }
+  await file.close();
+  return bytes;
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+const seconds = async (work) => {
+  const start = performance.now();
+  await work();
+  return (performance.now() - start) / 1e3;
+};
+
+const { device, bytesPerSecond } = await measureGpuBandwidth(gpu);
+console.log(
+  `${device}: streams ${(bytesPerSecond / 1e9).toFixed(0)} GB/s; f16 ${gpu.f16}, sub-groups ${gpu.subgroups}, sub-group matrices ${gpu.subgroupMatrix}, ubatch ${ubatch}`,
+);
+for (const path of paths) {
+  const start = performance.now();
+  const model = await loadModel(path, { gpuLayers: 99, gpu });
+  const loaded = ((performance.now() - start) / 1e3).toFixed(1);
+  const context = await model.createContext({ contextLength: 2048 + GENERATED + 8, ubatch, batch: 2048 });
+  const tokens = Array.from({ length: 2048 }, (_, i) => (i * 7919 + 13) % model.config.V);
+  const prefill = async (n) => {
+    await context.clear();
+    return n / (await seconds(() => context.decode({ tokens: tokens.slice(0, n) })));
+  };
+  /** Tokens ahead of what is read back, then each waited for, logits and all. */
+  const generate = async () => {
+    await context.clear();
+    await context.decode({ tokens: tokens.slice(0, 8), logits: "none" });
+    let made = 0;
+    const ahead = await seconds(async () => {
+      for await (const _ of context.greedy(1)) if (++made === GENERATED) break;
+    });
+    const waited = await seconds(async () => {
+      for (let i = 0; i < GENERATED; i++) await context.decode({ tokens: [tokens[i]] });
+    });
+    return { ahead: GENERATED / ahead, waited: GENERATED / waited };
+  };
+  for (const n of [512, 2048]) await prefill(n); // compiles and warms up
+  await generate();
+  const pp = { 512: [], 2048: [] };
+  const tg = [];
+  for (let i = 0; i < 3; i++) {
+    for (const n of [512, 2048]) pp[n].push(await prefill(n));
+    tg.push(await generate());
+  }
+  const active = await activeBytes(path, model.config);
+  const best = median(tg.map(({ ahead }) => ahead));
+  const roof = bytesPerSecond / active;
+  console.log(
+    `${model.name}: loaded in ${loaded} s, ${context.graphInfo.nodes} nodes, ${context.graphInfo.splits} splits; pp512 ${median(pp[512]).toFixed(0)}, ` +
+      `pp2048 ${median(pp[2048]).toFixed(0)}, tg${GENERATED} ${best.toFixed(1)} t/s (roof ${roof.toFixed(0)}: ${((100 * best) / roof).toFixed(0)} %; ` +
+      `waiting for each token's logits ${median(tg.map(({ waited }) => waited)).toFixed(1)})`,
+  );
+  model.dispose();
+}

@@ -1,0 +1,3 @@
+const SLOTS: u32 = U;
+
+fn after_best(t: u32) {}

@@ -1,0 +1,20 @@
+import { describe, expect, it } from "vitest";
+import { dispatchesOf, graphOf, splitOf } from "./shapes.ts";
+
+/** What one token costs in dispatches, counted on the shapes of real models: most of a token's time on a fast GPU. */
+describe("dispatches a token", () => {
+  it.each([
+    ["qwen3next-80b-a3b", "Q4_K_M", 601],
+    ["qwen3next-80b-a3b", "Q8_0", 559],
+    ["qwen35moe-35b-a3b", "Q4_K_M", 502],
+    ["qwen35-9b", "Q4_K_M", 338],
+  ] as const)("%s %s: at most %i", (preset, quant, most) => {
+    const max = { T: 512, O: 1 };
+    const model = graphOf(preset, quant, { contextLength: 32768, sequences: 1, cacheTypeK: "F16", cacheTypeV: "F16", max });
+    const split = splitOf(model, max);
+    const names = dispatchesOf(split, { T: 1, O: 1 }).map(({ kernel }) => kernel.name);
+    expect(names.length).toBeLessThanOrEqual(most);
+    expect(names.length).toBeLessThan(0.6 * dispatchesOf(split, { T: 1, O: 1 }, false).length);
+    expect(names.filter((name) => name === "quantize_q8")).toEqual([]); // activations are rounded where they are made
+  });
+});

@@ -1,0 +1,23 @@
+import { it } from "vitest";
+import * as ops from "../../../ts/graph/ops/index.ts";
+import { makeProblem } from "../../conformance/harness.ts";
+import { lowerings } from "../../../ts/backends/webgpu/lower.ts";
+import { memoryless } from "../shapes.ts";
+import { kernelText } from "../../../ts/backends/webgpu/pipelines.ts";
+import { testBackend } from "../adapter.ts";
+it("x", async () => {
+  const g = (await testBackend())!; const d = g.device;
+  const sizes = { T: 1, H: 4, G: 1, D: 64, S: 1, N: 40, scale: 0.2, rows: [0], positions: [30] };
+  const node = makeProblem(ops.attention as never, ops.attention.declaration, sizes, { weight: "F32", cache: "F32" }, 1).graph.nodes[0]!;
+  const [one] = lowerings.attention!(node, memoryless(g.capabilities, { T: 1, O: 1 }));
+  const text = kernelText(one!.kernel, one!.kernel.access);
+  const layout = d.createPipelineLayout({ bindGroupLayouts: [d.createBindGroupLayout({ entries: one!.kernel.access.map((m, binding) => ({ binding, visibility: 4, buffer: { type: m === "read" ? "read-only-storage" as const : "storage" as const } })) }), d.createBindGroupLayout({ entries: [{ binding: 0, visibility: 4, buffer: { type: "uniform" } }] })] });
+  const time = async (name: string, code: string) => { const t = performance.now(); await d.createComputePipelineAsync({ layout, compute: { module: d.createShaderModule({ code: code + "\n// " + Math.random() }), entryPoint: "main" } }); console.log(name, Math.round(performance.now() - t)); };
+  await time("all", text); await time("all", text);
+  await time("no scores", text.replace("scores(t0, head0, now, cell0, begin, end, lid);", ""));
+  await time("no softmax", text.replace("softmax(lid);", ""));
+  await time("no both", text.replace("softmax(lid);", "").replace("scores(t0, head0, now, cell0, begin, end, lid);", ""));
+  await time("no values", text.replace("if (group < GROUPS) {", "if (false) {"));
+  await time("all", text);
+  g.close();
+}, 100000);
