@@ -11,13 +11,14 @@ const SQ: u32 = 16;
 const PITCH: u32 = SQ + 1; // a quad of padding: cells in a row hit different banks
 const R: u32 = TT * HB;
 const QUADS: u32 = D / 4;
-const GROUPS: u32 = WG / QUADS; // of invocations, each with its share of the cells for the values
+const GROUPS: u32 = min(WG / QUADS, R); // of invocations, each with its share of the rows for the values
+const GROUP_ROWS: u32 = (R + GROUPS - 1) / GROUPS;
 const ROW_LANES: u32 = WG / R; // invocations of a row in the softmax
 const ROW_STEP: u32 = WG / BC;
 const MY_ROWS: u32 = (R + ROW_STEP - 1) / ROW_STEP; // rows of an invocation in the scores
 const LOWEST: f32 = -3e38; // no score yet. Finite: WGSL promises nothing for infinities
 
-var<workgroup> tile: array<vec4f, BC * PITCH>; // keys [BC, SQ]; at the end, the groups' sums
+var<workgroup> tile: array<vec4f, BC * PITCH>; // keys [BC, SQ]
 var<workgroup> q_tile: array<vec4f, R * SQ>;
 var<workgroup> p: array<f32, BC * R>; // scores, then e^(score - max), [BC, R]
 var<workgroup> lanes: array<f32, WG>;
@@ -119,7 +120,7 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u,
   let t_end = min(t0 + TT, T());
   let quad = lid % QUADS;
   let group = lid / QUADS;
-  var acc: array<vec4f, R>; // this invocation's quad of each row's values
+  var acc: array<vec4f, GROUP_ROWS>; // this invocation's quad of the values of rows group, group + GROUPS, ...
   if (lid < R) {
     row_max[lid] = LOWEST;
     row_sum[lid] = 0.0;
@@ -133,24 +134,18 @@ fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u,
     for (var begin = wg.z * share; begin < end; begin += BC) {
       scores(t0, head0, now, cell0, begin, end, lid);
       softmax(lid);
-      for (var r = 0u; r < R; r++) { acc[r] *= row_scale[r]; }
       if (group < GROUPS) {
-        for (var c = group; c < min(BC, end - begin); c += GROUPS) {
+        for (var j = 0u; j < GROUP_ROWS; j++) { acc[j] *= row_scale[min(group + j * GROUPS, R - 1)]; }
+        for (var c = 0u; c < min(BC, end - begin); c++) {
           let value = v_quad(cell0 + begin + c, quad);
-          for (var r = 0u; r < R; r++) { acc[r] += p[c * R + r] * value; }
+          for (var j = 0u; j < GROUP_ROWS; j++) { acc[j] += p[c * R + min(group + j * GROUPS, R - 1)] * value; }
         }
       }
     }
   }
-  for (var r = 0u; r < R; r++) { // the groups' sums meet
-    workgroupBarrier();
-    tile[lid] = acc[r];
-    workgroupBarrier();
+  for (var j = 0u; j < GROUP_ROWS; j++) {
+    let r = group + j * GROUPS;
     let t = t0 + r / HB;
-    if (group == 0 && t < T()) {
-      var value = tile[quad];
-      for (var g = 1u; g < GROUPS; g++) { value += tile[g * QUADS + quad]; }
-      emit(t * H + head0 + r % HB, quad, value, row_max[r], row_sum[r], wg.z, count.z);
-    }
+    if (group < GROUPS && r < R && t < T()) { emit(t * H + head0 + r % HB, quad, acc[j], row_max[r], row_sum[r], wg.z, count.z); }
   }
 }

@@ -197,6 +197,10 @@ describe.skipIf(!plain)("without sub-groups", () => {
     await checkExperts(rig, "Q8_0", { T: 60, U: 2, B: 1, X: 4, N: 70, K: 96, ids }, next, large);
   });
 
+  test("without the dot product of packed bytes", async () => {
+    for (const T of [1, 20]) await checkProduct(rig, "Q8_0", [T, 9, 96], random(5), { dot4I8Packed: false });
+  });
+
   test("floats take any K", async () => {
     const next = random(3);
     for (const format of ["F32", "F16", "BF16"] as const)

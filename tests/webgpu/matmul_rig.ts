@@ -10,7 +10,9 @@ import type { Dims, Tensor } from "../../ts/graph/tensor.ts";
 import { testBackend } from "./adapter.ts";
 
 /** What a test may pretend of its device. */
-export type Limits = Partial<Pick<GPUSupportedLimits, "maxStorageBufferBindingSize" | "maxComputeInvocationsPerWorkgroup">>;
+export type Limits = Partial<Pick<GPUSupportedLimits, "maxStorageBufferBindingSize" | "maxComputeInvocationsPerWorkgroup">> & {
+  readonly dot4I8Packed?: boolean;
+};
 
 const usage = 0x80 | 0x4 | 0x8;
 
@@ -93,12 +95,16 @@ export class Rig {
   }
 
   /** A context over ranges given by tensor; what a node writes is allocated, filled with NaN. */
-  context(ranges: Map<Tensor, GpuRange>, limits: Limits = {}, dims: Dims = { T: 1, O: 1 }): LoweringContext {
+  context(
+    ranges: Map<Tensor, GpuRange>,
+    { dot4I8Packed = this.gpu.caps.dot4I8Packed, ...limits }: Limits = {},
+    dims: Dims = { T: 1, O: 1 },
+  ): LoweringContext {
     const scratches = new Map<string, GpuRange>();
     const { maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = this.gpu.caps.limits;
     const own = { maxStorageBufferBindingSize, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize };
     return {
-      caps: { ...this.gpu.caps, limits: { ...own, ...limits } as GPUSupportedLimits },
+      caps: { ...this.gpu.caps, dot4I8Packed, limits: { ...own, ...limits } as GPUSupportedLimits },
       dims,
       range: (tensor) => {
         const known = ranges.get(tensor.storage) ?? this.put(new Uint8Array(tensorBytes(tensor, dims)).fill(0xff));

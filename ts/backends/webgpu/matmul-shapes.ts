@@ -11,14 +11,14 @@ import { packingOf, unitsOf } from "./matmul-packing.ts";
  * copy a bank (1267 GB/s) or by selects (813) instead of pairs (1514).
  */
 
-/** Up to so many tokens w is read by the matrix-vector kernels: at 16 and 2048 x 2048 14 µs against 21 in tiles; at 32 28 against 21. */
+/** Up to so many tokens w is read by the matrix-vector kernels: at 16 and 2048 x 2048 14 µs against 21 in tiles; 32 take 21 in tiles too. */
 const VEC_TOKENS = 16;
 
 export function useVec(tokens: number): boolean {
   return tokens <= VEC_TOKENS;
 }
 
-/** Below so many slots an expert its weights are read once a slot. 512 experts of 512 x 2048, 1.25 slots each: 182 µs against 273; 2.5: even. */
+/** Below so many slots an expert its weights are read once a slot. 512 experts of 512 x 2048, 1.25 slots each: 182 µs against 273; with 2.5 each tiles take 356. */
 const VEC_SLOTS_AN_EXPERT = 2;
 
 export function useVecExperts(slots: number, X: number): boolean {
@@ -54,7 +54,7 @@ function fewRows(tokens: number): readonly [rows: number, tokens: number] {
   return tokens <= 8 ? [2, 4] : [2, 8]; // 8.8, 14.1
 }
 
-/** The largest tile that makes enough workgroups; T x 2048 x 2048 in TFLOP/s: T = 4096 72, 512 53, 128 28, 64 19, 32 13. */
+/** The largest tile that makes enough workgroups; TFLOP/s: 4096 x 4096 x 4096 72; T x 2048 x 2048 T = 512 53, 128 28, 64 19, 32 13. */
 export function tileShape({ format, N }: Problem, tokens: number, caps: GpuCapabilities): TileShape {
   if (isSmall(caps)) return SMALL_TILE;
   const groups = (BM: number, BN: number) => Math.ceil(tokens / BM) * Math.ceil(N / BN);
