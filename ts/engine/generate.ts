@@ -34,7 +34,7 @@ export async function* generate(
   prompt: string | ArrayLike<number>,
   options: GenerateOptions = {},
 ): AsyncGenerator<Piece, void, undefined> {
-  const { sequence = 0, signal, maxTokens = Number.POSITIVE_INFINITY } = options;
+  const { sequence = 0, maxTokens = Number.POSITIVE_INFINITY } = options;
   if (!(maxTokens >= 0)) throw new InvalidArgumentError(`maxTokens must be at least 0, got ${maxTokens}`);
   const tokens = typeof prompt === "string" ? tokenizer.encode(prompt) : Array.from(prompt);
   if (tokens.length === 0) throw new InvalidArgumentError("the prompt is empty: give at least one token");

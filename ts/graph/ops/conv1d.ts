@@ -10,7 +10,7 @@ export const conv1d = op("conv1d", {
   outputs: { out: "f32[T, C]" },
   mutates: ["state"],
   check: ({ K, J }) => (J === K! - 1 ? undefined : `state must hold K - 1 = ${K! - 1} inputs a sequence`),
-  reference({ out, x, weight, state, rows }, { T, C, K, J }) {
+  reference({ out, x, weight, state, rows }, { T, C, J }) {
     for (let t = 0; t < T!; t++) {
       const row = rows[t]! * J! * C!;
       for (let c = 0; c < C!; c++) {
