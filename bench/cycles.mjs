@@ -6,7 +6,9 @@ import { loadModel } from "../dist/index.js";
 
 const args = process.argv.slice(2);
 const gpu = args.includes("--gpu");
-const [cycles = "1000", path = new URL("../tests/data/qwen35-tiny-f16.gguf", import.meta.url).pathname] = args.filter((arg) => !arg.startsWith("--"));
+const [cycles = "1000", path = new URL("../tests/data/qwen35-tiny-f16.gguf", import.meta.url).pathname] = args.filter(
+  (arg) => !arg.startsWith("--"),
+);
 const dawnFlags = (process.env.DAWN_FLAGS ?? "").split(";").filter(Boolean);
 const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
