@@ -60,6 +60,21 @@ describe.skipIf(!probe)("one model across CPU and GPU", () => {
     }
   }, 120_000);
 
+  it("an abort in mid-prefill keeps whole ubatches, and the context goes on", async () => {
+    using model = await loadModel(await tinyModel({ architecture: "qwen3next", seed: 5 }), { threads: 1, gpuLayers: 99 });
+    using context = await model.createContext(SMALL);
+    const [want] = await context.decode({ tokens: TOKENS });
+    await context.clear();
+    const abort = new AbortController();
+    const running = context.decode({ tokens: [...TOKENS, ...TOKENS, ...TOKENS, ...TOKENS], logits: "all" }, { signal: abort.signal });
+    setTimeout(() => abort.abort(new Error("enough")), 0);
+    await expect(running).rejects.toThrow("enough");
+    expect(context.length() % 8).toBe(0);
+    expect(context.length()).toBeLessThan(32);
+    await context.clear();
+    expect(await context.decode({ tokens: TOKENS })).toEqual([want]);
+  });
+
   it("says which layers fit when memory is short", async () => {
     const bytes = await tinyModel({ architecture: "qwen35", seed: 5 });
     await expect(loadModel(bytes, { gpuLayers: 99, gpuMemory: 1 })).rejects.toThrow(/0 layer\(s\) fit/);

@@ -257,40 +257,54 @@ export class Context {
   /** Runs one token: the one that run `from.run` has left on the device, unless another run came between. */
   async #continue(sequence: number, from: { run: number; id: Promise<number> }): Promise<{ run: number; id: Promise<number> }> {
     this.#memory.reserve(sequence, 1);
-    const { inputs, likeliest } = this.#executor.model;
-    const position = this.#memory.length(sequence);
-    if (!this.pipelined || from.run !== this.#runs) this.#executor.write(inputs.tokens, Int32Array.of(await from.id));
-    this.#executor.write(inputs.rows, Int32Array.of(sequence));
-    this.#executor.write(inputs.positions, Int32Array.of(position));
-    this.#executor.write(inputs.rotation, rotations(this.#config.rope, [position]));
-    this.#executor.write(inputs.outputs, Int32Array.of(0));
-    this.#lastRun = { T: 1, O: 1 };
-    this.#runs++;
-    await this.#executor.run(this.#lastRun);
+    const { likeliest } = this.#executor.model;
+    const chained = this.pipelined && from.run === this.#runs;
+    this.#writeInputs(chained ? undefined : [await from.id], [sequence], [this.#memory.length(sequence)], [0]);
+    await this.#guarded([sequence], () => this.#executor.run({ T: 1, O: 1 }));
     this.#memory.commit(sequence, 1);
-    const id = this.#executor.read(likeliest, 0, 4).then((bytes) => new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true));
+    const read = this.#guarded([sequence], () => this.#executor.read(likeliest, 0, 4));
+    const id = read.then((bytes) => new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true));
     id.catch(() => undefined); // whoever awaits it hears of it
     return { run: this.#runs, id };
   }
 
   /** Runs a ubatch and reads its logits: a GPU tells what went wrong only then, so nothing is committed before. */
   async #run(ubatch: Ubatch, before: ReadonlyMap<number, number>): Promise<Float32Array[]> {
+    const { tokens, sequences, outputs, segments } = ubatch;
+    const positions = ubatch.offsets.map((offset, t) => before.get(sequences[t]!)! + offset);
+    this.#writeInputs(tokens, sequences, positions, outputs);
+    const running = segments.map(({ sequence }) => sequence);
+    return this.#guarded(running, async () => {
+      await this.#executor.run(this.#lastRun);
+      return outputs.length > 0 ? this.#readLogits(outputs.length) : [];
+    });
+  }
+
+  /** The inputs of the next run; tokens that a device has put there itself are left out. */
+  #writeInputs(
+    tokens: readonly number[] | undefined,
+    rows: readonly number[],
+    positions: readonly number[],
+    outputs: readonly number[],
+  ): void {
     const { inputs } = this.#executor.model;
-    const positions = ubatch.offsets.map((offset, t) => before.get(ubatch.sequences[t]!)! + offset);
-    this.#executor.write(inputs.tokens, Int32Array.from(ubatch.tokens));
-    this.#executor.write(inputs.rows, Int32Array.from(ubatch.sequences));
+    if (tokens) this.#executor.write(inputs.tokens, Int32Array.from(tokens));
+    this.#executor.write(inputs.rows, Int32Array.from(rows));
     this.#executor.write(inputs.positions, Int32Array.from(positions));
     this.#executor.write(inputs.rotation, rotations(this.#config.rope, positions));
-    this.#executor.write(inputs.outputs, Int32Array.from(ubatch.outputs));
-    this.#lastRun = { T: ubatch.tokens.length, O: ubatch.outputs.length };
+    this.#executor.write(inputs.outputs, Int32Array.from(outputs));
+    this.#lastRun = { T: rows.length, O: outputs.length };
     this.#runs++;
+  }
+
+  /** Runs or reads for these sequences; when that fails half way they go back to their newest checkpoints. */
+  async #guarded<T>(sequences: readonly number[], work: () => Promise<T>): Promise<T> {
     try {
-      await this.#executor.run(this.#lastRun);
-      return ubatch.outputs.length > 0 ? await this.#readLogits(ubatch.outputs.length) : [];
+      return await work();
     } catch (cause) {
       if (this.#disposed) throw cause;
       if (cause instanceof TandemError && !this.#executor.touched) throw cause; // thrown before anything ran: the state is whole
-      for (const { sequence } of ubatch.segments) this.#memory.recover(sequence);
+      for (const sequence of sequences) this.#memory.recover(sequence);
       if (cause instanceof TandemError) throw cause;
       throw new BackendError(`decode failed, its sequences went back to their newest checkpoints: ${(cause as Error).message}`, { cause });
     }
