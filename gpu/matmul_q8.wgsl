@@ -1,4 +1,4 @@
-// Activations as int8, with a scale and two sums for each unit of 32 (quantize_q8.wgsl makes them), and their products with weights.
+// Activations as int8, with a scale and two sums for each unit of 32 (quantize_unit.wgsl makes them), and their products with weights.
 @group(0) @binding(3) var<storage, read> xq: array<vec4<u32>>; // int8[T, units, 32]
 @group(0) @binding(4) var<storage, read> x_meta: array<vec2<u32>>; // [T, units]: f32 scale, then the int16 sums of either half
 

@@ -1,7 +1,7 @@
 // out[t, n] = Σ_k x[t, k] · w[n, k] for many tokens, on sub-group matrices: f16 operands, f32 sums. A BM x BN tile of out a workgroup,
 // 64 x 32 of it a sub-group of LANES, a unit of K at a time through workgroup memory, the next unit fetched meanwhile.
 // The sums have names: in an array with loop indices they leave the registers, and an H100 falls from 137 to 28 TFLOP/s.
-@group(0) @binding(3) var<storage, read> xh: array<vec4<u32>>; // f16[T, units, 4, 8], see quantize_f16.wgsl
+@group(0) @binding(3) var<storage, read> xh: array<vec4<u32>>; // f16[T, units, 4, 8], see quantize_f16.wgsl, halves_q8.wgsl
 @group(0) @binding(4) var<storage, read> x_scales: array<f32>; // [T]
 
 alias Left = subgroup_matrix_left<f16, 16, 16>;

@@ -1,21 +1,36 @@
-// Activations rounded to int8 by the kernel that makes them, in the form that quantize_q8.wgsl gives to those that come from elsewhere.
+// Activations as int8 with a scale and two sums a unit of 32, an invocation a unit: for kernels that make them, and for quantize_q8.wgsl.
+// As the CPU rounds them: BLOCK_UNITS units in a row share the scale, 1, or 8 for weights in blocks of 256.
 @group(0) @binding(Q8_CODES) var<storage, read_write> xq: array<vec4u>; // int8[T, units, 32]
 @group(0) @binding(Q8_META) var<storage, read_write> x_meta: array<vec2u>; // [T, units]: f32 scale, then the int16 sums of either half
 
+var<workgroup> unit_largest: array<f32, WG>;
+
+/// The largest magnitude of a unit's block. Invocations in a row hold units in a row, and WG is whole blocks. All must call it.
+fn block_largest(v: array<vec4f, 8>, lid: u32) -> f32 {
+  var quads = v; // indexed by a loop
+  var top = vec4f();
+  for (var i = 0u; i < 8; i++) { top = max(top, abs(quads[i])); }
+  var largest = max(max(top.x, top.y), max(top.z, top.w));
+  if (BLOCK_UNITS > 1) {
+    unit_largest[lid] = largest;
+    workgroupBarrier();
+    for (var i = 0u; i < BLOCK_UNITS; i++) { largest = max(largest, unit_largest[lid / BLOCK_UNITS * BLOCK_UNITS + i]); }
+    workgroupBarrier(); // before the next call writes
+  }
+  return largest;
+}
+
 fn quantize_quad(v: vec4f, inverse: f32, sum: ptr<function, i32>) -> u32 {
-  let q = vec4i(round(v * inverse));
+  let q = vec4i(round(v * inverse)); // halves to even
   *sum += q.x + q.y + q.z + q.w;
   let b = bitcast<vec4u>(q) & vec4u(255);
   return b.x | (b.y << 8) | (b.z << 16) | (b.w << 24);
 }
 
 /// 32 values to their unit's codes, scale and sums.
-fn quantize_unit(unit: u32, v: array<vec4f, 8>) {
-  var quads = v; // indexed by a loop
-  var top = vec4f();
-  for (var i = 0u; i < 8; i++) { top = max(top, abs(quads[i])); }
-  let m = max(max(top.x, top.y), max(top.z, top.w));
-  let inverse = select(0.0, 127.0 / m, m > 1e-30); // below, the inverse could overflow: such a unit is zero
+fn quantize_unit(unit: u32, v: array<vec4f, 8>, largest: f32) {
+  var quads = v;
+  let inverse = select(0.0, 127.0 / largest, largest > 1e-30); // below, the inverse could overflow: such a block is zero
   var low = 0;
   var high = 0;
   var codes: array<u32, 8>;
@@ -25,5 +40,5 @@ fn quantize_unit(unit: u32, v: array<vec4f, 8>) {
   }
   xq[2 * unit] = vec4u(codes[0], codes[1], codes[2], codes[3]);
   xq[2 * unit + 1] = vec4u(codes[4], codes[5], codes[6], codes[7]);
-  x_meta[unit] = vec2u(bitcast<u32>(m / 127.0), (bitcast<u32>(low) & 0xffff) | (bitcast<u32>(high) << 16));
+  x_meta[unit] = vec2u(bitcast<u32>(largest / 127.0), (bitcast<u32>(low) & 0xffff) | (bitcast<u32>(high) << 16));
 }

@@ -6,12 +6,15 @@
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
   let unit = folded(wg, count) * WG + lid;
-  if (unit >= arrayLength(&out) / 8) { return; }
+  let live = unit < arrayLength(&out) / 8;
   var v: array<vec4f, 8>;
-  for (var i = 0u; i < 8; i++) {
-    let g = gate[unit * 8 + i];
-    v[i] = vec4f(silu(g.x), silu(g.y), silu(g.z), silu(g.w)) * up[unit * 8 + i];
-    out[unit * 8 + i] = v[i];
+  if (live) {
+    for (var i = 0u; i < 8; i++) {
+      let g = gate[unit * 8 + i];
+      v[i] = vec4f(silu(g.x), silu(g.y), silu(g.z), silu(g.w)) * up[unit * 8 + i];
+      out[unit * 8 + i] = v[i];
+    }
   }
-  quantize_unit(unit, v);
+  let largest = block_largest(v, lid);
+  if (live) { quantize_unit(unit, v, largest); }
 }

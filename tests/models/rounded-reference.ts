@@ -20,13 +20,13 @@ function withRoundedInput(node: Node): Node {
   if (blockSize === 1) return node;
   const reference: OpLike["reference"] = (args, scalars) => {
     const { x } = args as unknown as { x: Float32Array };
-    node.op.reference({ ...(args as object), x: rounded(x, blockSize) } as never, scalars);
+    node.op.reference({ ...(args as object), x: roundedActivations(x, blockSize) } as never, scalars);
   };
   return { ...node, op: { ...node.op, reference } };
 }
 
 /** As assembly/ops/quantize.ts: the largest magnitude of a block becomes 127, halves go to even. */
-function rounded(x: Float32Array, block: number): Float32Array {
+export function roundedActivations(x: Float32Array, block: number): Float32Array {
   const out = new Float32Array(x.length);
   for (let start = 0; start < x.length; start += block) {
     const values = x.subarray(start, start + block);

@@ -44,6 +44,12 @@ export interface GpuCapabilities {
   readonly limits: GPUSupportedLimits;
 }
 
+/** The int8 form of a value that a matmul reads: the length of its rows there, and how many elements share a scale (32 or 256). */
+export interface Rounded {
+  readonly K: number;
+  readonly block: number;
+}
+
 /** What lowering a node may use. */
 export interface LoweringContext {
   readonly caps: GpuCapabilities;
@@ -52,8 +58,8 @@ export interface LoweringContext {
   range(tensor: Tensor): GpuRange;
   /** Memory of at least so many bytes that lasts for one run; the same name gives the same memory. */
   scratch(name: string, bytes: number): GpuRange;
-  /** Values that a quantised matmul reads, and the length of their rows there: their makers may round them to int8 on the way. */
-  readonly rounded?: ReadonlyMap<Tensor, number>;
+  /** Values that a quantised matmul reads: their makers may round them to int8 on the way. */
+  readonly rounded?: ReadonlyMap<Tensor, Rounded>;
 }
 
 export type LowerNode = (node: Node, context: LoweringContext) => readonly Dispatch[];

@@ -1,4 +1,4 @@
-import type { Format } from "../../graph/formats.ts";
+import { type Format, formatByName } from "../../graph/formats.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
 import type { Dispatch, GpuCapabilities, GpuRange, LoweringContext, LowerNode } from "./dispatch.ts";
@@ -94,8 +94,9 @@ function activationsOf(
   half: boolean,
   context: LoweringContext,
 ): { ranges: readonly GpuRange[]; dispatches: readonly Dispatch[] } {
-  if (half) return halfActivations(x, rows, weight.K, context);
-  if (packingOf(weight.format).quantised) return quantisedActivations(x, rows, weight.K, context);
+  const form = { K: weight.K, block: formatByName(weight.format).blockSize };
+  if (half) return halfActivations(x, rows, form, context);
+  if (packingOf(weight.format).quantised) return quantisedActivations(x, rows, form, context);
   return { ranges: [context.range(x)], dispatches: [] };
 }
 

@@ -5,7 +5,7 @@ import { type Dims, elements, type Node, type Tensor } from "../../graph/tensor.
 import type { Placed } from "../../schedule/place.ts";
 import type { Plan, Split } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
-import type { Dispatch, GpuRange, LoweringContext } from "./dispatch.ts";
+import type { Dispatch, GpuRange, LoweringContext, Rounded } from "./dispatch.ts";
 import { fuse, type Unit } from "./fuse.ts";
 import { type GpuMemory, gpuBuffer } from "./memory.ts";
 import { type Part, partsOf } from "./merge.ts";
@@ -31,7 +31,7 @@ export class GpuPlan implements Plan {
   readonly #placed: Placed;
   readonly #parts: ReadonlyMap<Tensor, Part>;
   readonly #weights: PackedSplit["weights"];
-  readonly #rounded: ReadonlyMap<Tensor, number>;
+  readonly #rounded: ReadonlyMap<Tensor, Rounded>;
   readonly #onDispose: () => void;
   #arena: GPUBuffer | undefined;
 

@@ -1,10 +1,10 @@
 import quantizeUnit from "../../../gpu/quantize_unit.wgsl";
 import rowDonePlain from "../../../gpu/row_done.wgsl";
 import rowDoneQ8 from "../../../gpu/row_done_q8.wgsl";
-import type { Format } from "../../graph/formats.ts";
+import { type Format, formatByName } from "../../graph/formats.ts";
 import { type Dims, elements, type Node, type Tensor } from "../../graph/tensor.ts";
-import type { GpuRange, LoweringContext } from "./dispatch.ts";
-import { quantisedActivations } from "./matmul-activations.ts";
+import type { GpuRange, LoweringContext, Rounded } from "./dispatch.ts";
+import { quantisedActivations, unitConstants } from "./matmul-activations.ts";
 import { packingOf, UNIT } from "./matmul-packing.ts";
 import { useVec } from "./matmul-shapes.ts";
 
@@ -13,22 +13,18 @@ import { useVec } from "./matmul-shapes.ts";
  * dispatch is saved; for many, rounding is a pass of its own, as it is for whatever comes from other kernels.
  */
 
-/** Rows' length of each value as the quantised matmul sees it that reads it; values that none reads are missing. */
-export function roundedValues(nodes: readonly Node[]): ReadonlyMap<Tensor, number> {
-  const lengths = new Map<Tensor, number>();
+/**
+ * The int8 form of each value as the quantised matmul sees it that reads it first; values that none reads are missing. A reader that wants
+ * another form makes its own.
+ */
+export function roundedValues(nodes: readonly Node[]): ReadonlyMap<Tensor, Rounded> {
+  const forms = new Map<Tensor, Rounded>();
   for (const { inputs } of nodes) {
     const { x, w } = inputs;
-    if (x && w?.kind === "weight" && packingOf(w.type as Format).quantised) lengths.set(x.storage, w.shape.at(-1) as number);
+    if (!x || w?.kind !== "weight" || !packingOf(w.type as Format).quantised || forms.has(x.storage)) continue;
+    forms.set(x.storage, { K: w.shape.at(-1) as number, block: formatByName(w.type as Format).blockSize });
   }
-  return lengths;
-}
-
-/** Where the maker of a value should put its int8 form: codes, then scales and sums. Undefined: nowhere. */
-function roundedRanges(tensor: Tensor, context: LoweringContext): readonly [GpuRange, GpuRange] | undefined {
-  const K = context.rounded?.get(tensor.storage);
-  if (K === undefined || !useVec(context.dims.T)) return undefined;
-  const { ranges, dispatches } = quantisedActivations(tensor, rowsOf(tensor, K, context.dims), K, context);
-  return dispatches.length > 0 ? ranges : undefined; // its dispatch is dropped: the caller does that work
+  return forms;
 }
 
 const rowsOf = (tensor: Tensor, K: number, dims: Dims): number => elements(tensor.shape, dims) / K;
@@ -40,17 +36,22 @@ export interface Rounding {
   readonly bindings: readonly (readonly ["read_write", GpuRange])[];
 }
 
-/** For an output of rows of `length`, with `used` bindings taken. Undefined where nobody wants it or the device has no bindings left. */
+/**
+ * For an output that a workgroup or invocations in a row write in pieces of `length`, with `used` bindings taken. Undefined where nobody
+ * wants it, a piece is not whole blocks (heads of 128 for K-quants), or the device has no bindings left.
+ */
 export function rounding(out: Tensor, length: number, used: number, context: LoweringContext): Rounding | undefined {
-  if (length % UNIT !== 0 || used + 2 > context.caps.limits.maxStorageBuffersPerShaderStage) return undefined;
-  const ranges = roundedRanges(out, context);
-  if (!ranges) return undefined;
-  const constants = { Q8_CODES: used, Q8_META: used + 1 };
-  return { files: [quantizeUnit], constants, bindings: ranges.map((range) => ["read_write", range] as const) };
+  const form = context.rounded?.get(out.storage);
+  if (!form || !useVec(context.dims.T) || length % form.block !== 0) return undefined;
+  if (used + 2 > context.caps.limits.maxStorageBuffersPerShaderStage) return undefined;
+  const { ranges, dispatches } = quantisedActivations(out, rowsOf(out, form.K, context.dims), form, context);
+  if (dispatches.length === 0) return undefined; // else its dispatch is dropped: the caller does that work
+  return { files: [quantizeUnit], constants: unitConstants(used, form), bindings: ranges.map((range) => ["read_write", range] as const) };
 }
 
 /** The same for kernels whose workgroups write whole rows: they call row_done behind each. */
 export function rowRounding(out: Tensor, length: number, used: number, context: LoweringContext): Rounding {
   const found = rounding(out, length, used, context);
-  return found ? { ...found, files: [...found.files, rowDoneQ8] } : { files: [rowDonePlain], constants: {}, bindings: [] };
+  if (!found) return { files: [rowDonePlain], constants: {}, bindings: [] };
+  return { ...found, files: [...found.files, rowDoneQ8], constants: { ...found.constants, ROW_UNITS: length / UNIT } };
 }
