@@ -34,10 +34,14 @@ describe("perplexity of the trained model on held-out text", () => {
   const bf16 = trainedModel("bf16");
   it.skipIf(!bf16)("bf16: every running value within 0.1 % of Hugging Face, the last within 0.05 %", async () => {
     using model = await loadModel(bf16!, { threads: 2 });
-    for (const { n_ctx, chunks, running } of want.filter(({ n_ctx }) => n_ctx <= 512)) {
+    for (const [n_ctx, chunks] of [
+      [256, 16],
+      [512, 6], // all 16 are a matter of the command: `tandem perplexity -c 512`
+    ] as const) {
+      const { running } = want.find((one) => one.n_ctx === n_ctx)!;
       const got = await runningPerplexity(model, n_ctx, chunks, {});
       got.forEach((value, i) => void expect(apart(value, running[i]!), `c=${n_ctx} [${i + 1}] ${value}`).toBeLessThan(1e-3));
-      expect(apart(got.at(-1)!, running.at(-1)!)).toBeLessThan(5e-4);
+      expect(apart(got.at(-1)!, running[chunks - 1]!)).toBeLessThan(5e-4);
     }
   });
 
@@ -56,7 +60,7 @@ describe("perplexity of the trained model on held-out text", () => {
     const results: number[] = [];
     for (const threads of [1, 2]) {
       using model = await loadModel(embeddedModel, { threads });
-      for (const ubatch of [1, 7, 64, 256]) results.push((await runningPerplexity(model, 256, 3, { ubatch })).at(-1)!);
+      for (const ubatch of [1, 7, 64, 256]) results.push((await runningPerplexity(model, 256, 2, { ubatch })).at(-1)!);
     }
     for (const value of results) expect(apart(value, results[0]!)).toBeLessThan(1e-7); // the bar is 1e-4; kernels promise the same bits
   });

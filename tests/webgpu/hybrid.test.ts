@@ -46,7 +46,6 @@ describe.skipIf(!probe)("one model across CPU and GPU", () => {
     const want = await measure(bytes, { gpuLayers: 0 });
     const L = 4;
     const placements: [LoadOptions, number][] = [
-      [{ gpuLayers: L / 2 }, 3],
       [{ gpuLayers: "auto" }, 2],
       [{ gpuLayers: 99, cpuExperts: true }, 2 * L + 2],
     ];
