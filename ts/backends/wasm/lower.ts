@@ -59,7 +59,7 @@ function workerScratchBytes(node: Node, s: Scalars): number {
     case "attention":
       return 4 * s.D! + 4 * 64; // the query, the scores of a block of cells
     case "gated_delta":
-      return 2 * 4 * s.Dk!; // q and k, normalised
+      return 8 * (16 + 2 * 4 * s.Dk!); // of eight tokens: gates, q and k, normalised
     default:
       return 0;
   }

@@ -101,7 +101,7 @@ export class WasmBackend implements Backend {
       case "conv1d": // the window of 4 taps lives in registers
         return node.inputs.weight!.shape[0] === 4 && last("x") % 4 === 0;
       case "gated_delta":
-        return last("state") % 4 === 0;
+        return last("state") % 4 === 0 && (node.inputs.state!.shape[2] as number) % 2 === 0;
       case "attention":
         return last("q") % 4 === 0;
       default:
