@@ -1,4 +1,4 @@
-import { fma4, hsum } from "./simd";
+import { f16Likely } from "./simd";
 
 /** Types of a KV cache, by GGML type id. */
 export const enum Format {
@@ -7,7 +7,7 @@ export const enum Format {
   Q8_0 = 8,
 }
 
-/** 2^112: a half's bits moved into a float's place are 2^-112 of its value. It goes into the other factor once, not into each element. */
+/** 2^112: a half's bits moved into a float's place are 2^-112 of its value. */
 @inline
 function two112(): f32 {
   return reinterpret<f32>(0x77800000);
@@ -65,66 +65,27 @@ function storeBlock(to: usize, from: usize): void {
   }
 }
 
-/** to = from · scale, and the 2^112 that the cache's halves lack. */
+/** What widened rows lack: it goes into the other factor once, not into each element. */
 @inline
-export function prepareQuery(format: Format, to: usize, from: usize, scale: f32, D: u32): void {
-  const factor = f32x4.splat(format == Format.F32 ? scale : scale * two112());
-  for (let i: usize = 0; i < <usize>D << 2; i += 16) v128.store(to + i, f32x4.mul(v128.load(from + i), factor));
+export function factorOf(format: Format): f32 {
+  return format == Format.F16 ? two112() : 1.0;
 }
 
-/** query [D] (from prepareQuery) · one cached key. D is a multiple of 4, of 32 for Q8_0. */
-@inline
-export function dotRow(format: Format, query: usize, key: usize, D: u32): f32 {
-  let sum = f32x4.splat(0);
-  if (format == Format.F32) {
-    for (let i: usize = 0; i < <usize>D << 2; i += 16) sum = fma4(v128.load(query + i), v128.load(key + i), sum);
-  } else if (format == Format.F16) {
-    for (let i: usize = 0; i < <usize>D << 1; i += 8) sum = fma4(v128.load(query + (i << 1)), halves(key + i), sum);
+/** n cached rows of D -> f32[n, D], divided by factorOf(format). D is a multiple of 4, of 32 for Q8_0. */
+export function widenRows(format: Format, to: usize, from: usize, n: u32, D: u32): void {
+  if (format == Format.F32) memory.copy(to, from, <usize>(n * D) << 2);
+  else if (format == Format.F16) {
+    for (const end = to + (<usize>(n * D) << 2); to < end; to += 16, from += 8) v128.store(to, halves(from));
   } else {
-    for (let block: usize = 0; block < <usize>D >> 5; block++, key += 34, query += 128) {
-      let part = f32x4.splat(0);
-      for (let i: usize = 0; i < 32; i += 4) part = fma4(v128.load(query + (i << 2)), quants(key + 2 + i), part);
-      sum = fma4(part, f32x4.splat(halfScale(key)), sum);
+    for (const end = to + (<usize>(n * D) << 2); to < end; from += 34) {
+      const d = f32x4.splat(f16Likely(from));
+      for (const blockEnd = from + 32; from < blockEnd; from += 4, to += 16) v128.store(to, f32x4.mul(quants(from + 2), d));
+      from -= 32;
     }
   }
-  return hsum(sum);
 }
 
 @inline
 function quants(p: usize): v128 {
   return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p))));
-}
-
-@inline
-function halfScale(p: usize): f32 {
-  return reinterpret<f32>((<i32>load<i16>(p) << 13) & 0x8fffe000);
-}
-
-@inline
-export function valueScale(format: Format): f32 {
-  return format == Format.F32 ? 1.0 : two112();
-}
-
-/** to [D] ← to · correction + Σ_i scores[i] · scale · value row i, over n rows. */
-@inline
-export function addRow(format: Format, to: usize, values: usize, vBytes: usize, scores: usize, n: u32, correction: f32, scale: f32, D: u32): void {
-  const last = scores + (<usize>n << 2);
-  for (let p = scores; p < last; p += 4) store<f32>(p, load<f32>(p) * scale);
-  const corrections = f32x4.splat(correction);
-  for (let i: usize = 0; i < <usize>D; i += 4) {
-    let sum = f32x4.mul(v128.load(to + (i << 2)), corrections);
-    let row = values;
-    if (format == Format.F32) {
-      for (let p = scores; p < last; p += 4, row += vBytes) sum = fma4(v128.load32_splat(p), v128.load(row + (i << 2)), sum);
-    } else if (format == Format.F16) {
-      for (let p = scores; p < last; p += 4, row += vBytes) sum = fma4(v128.load32_splat(p), halves(row + (i << 1)), sum);
-    } else {
-      const block = (i >> 5) * 34;
-      const quant = block + 2 + (i & 31);
-      for (let p = scores; p < last; p += 4, row += vBytes) {
-        sum = fma4(f32x4.splat(load<f32>(p) * halfScale(row + block)), quants(row + quant), sum);
-      }
-    }
-    v128.store(to + (i << 2), sum);
-  }
 }

@@ -1,5 +1,10 @@
 // Small steps that every kernel is written in. ASC_FEATURE_RELAXED_SIMD folds at compile time: two builds, one source.
 
+/** 1.5 · 2^23: a float below 2^22 added to it is rounded to a whole number, to even at ties, which its low bits then hold. */
+// @ts-ignore: decorator
+@inline
+export const ROUND: f32 = 12582912;
+
 /** a·b + c on four lanes: rounded once with relaxed SIMD on machines that have FMA, else twice. */
 // @ts-ignore: decorator
 @inline
@@ -33,11 +38,13 @@ export function hsum(v: v128): f32 {
   return (f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1)) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3));
 }
 
-/** Sum of four i32 lanes. */
+/** The sums of four vectors, a lane each. */
 // @ts-ignore: decorator
 @inline
-export function hsumInt(v: v128): i32 {
-  return (i32x4.extract_lane(v, 0) + i32x4.extract_lane(v, 1)) + (i32x4.extract_lane(v, 2) + i32x4.extract_lane(v, 3));
+export function sumsOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
+  const cd = f32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
+  return f32x4.add(v128.shuffle<i32>(ab, cd, 0, 1, 4, 5), v128.shuffle<i32>(ab, cd, 2, 3, 6, 7));
 }
 
 /** Sum of four i32 lanes, in every lane: a block's sum, on its way to one float step that matvec and tile do alike (see matmul/gemm.ts). */

@@ -1,5 +1,5 @@
 import { Q8_32, activationRowBytes, qOffset, sum16Offset, sum32Offset, wideOffset } from "../matmul/activation";
-import { hsumInt } from "../simd";
+import { ROUND } from "../simd";
 
 /**
  * x f32[T, K] -> int8 activations [T, K], as matmul/activation.ts lays them out. kind: 1 = blocks of 32, 2 = blocks of 256.
@@ -17,16 +17,19 @@ function quantizeRow(row: usize, x: usize, K: u32, B: u32): void {
   for (const end = x + (<usize>K << 2); x < end; ) {
     const largest = largestMagnitude(x, blockBytes);
     // Below 1e-30 the inverse could overflow; such a block is zero to every format. NaN stays NaN through the scale.
-    const inverse: f32 = largest > 1e-30 ? 127 / largest : 0;
+    const inverse = f32x4.splat(largest > 1e-30 ? 127 / largest : 0);
     store<f32>(scale, largest / 127);
     scale += 4;
     for (const blockEnd = x + blockBytes; x < blockEnd; x += 128) {
-      const a = quantize16(x, inverse, q), b = quantize16(x + 64, inverse, q + 16);
-      widen16(wide, q, B);
-      widen16(wide + 32, q + 16, B);
-      store<i16>(sum16, <i16>a);
-      store<i16>(sum16, <i16>b, 2);
-      store<i16>(sum32, <i16>(a + b));
+      const a = quantize16(x, inverse), b = quantize16(x + 64, inverse);
+      v128.store(q, a);
+      v128.store(q, b, 16);
+      widen16(wide, a, B);
+      widen16(wide + 32, b, B);
+      const s = sums(a, b);
+      v128.store_lane<i16>(sum16, s, 0);
+      v128.store_lane<i16>(sum16, s, 2, 2);
+      store<i16>(sum32, <i16>(i32x4.extract_lane(s, 0) + i32x4.extract_lane(s, 1)));
       sum16 += 4; sum32 += 2; q += 32; wide += 64;
     }
   }
@@ -44,24 +47,30 @@ function largestMagnitude(x: usize, bytes: usize): f32 {
 // @ts-ignore: decorator
 @inline
 function rounded(x: usize, inverse: v128): v128 {
-  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));
+  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), inverse), f32x4.splat(ROUND)), i32x4.splat(reinterpret<i32>(ROUND)));
 }
 
-/** Sixteen f32 -> sixteen int8; returns their sum. */
+/** Sixteen f32 -> sixteen int8. */
 // @ts-ignore: decorator
 @inline
-function quantize16(x: usize, inverse: f32, q: usize): i32 {
-  const s = f32x4.splat(inverse);
-  const a = rounded(x, s), b = rounded(x + 16, s), c = rounded(x + 32, s), d = rounded(x + 48, s);
-  v128.store(q, i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d)));
-  return hsumInt(i32x4.add(i32x4.add(a, b), i32x4.add(c, d)));
+function quantize16(x: usize, inverse: v128): v128 {
+  const low = i16x8.narrow_i32x4_s(rounded(x, inverse), rounded(x + 16, inverse));
+  return i8x16.narrow_i16x8_s(low, i16x8.narrow_i32x4_s(rounded(x + 32, inverse), rounded(x + 48, inverse)));
+}
+
+/** Sums of sixteen int8 each, in the first two lanes. */
+// @ts-ignore: decorator
+@inline
+function sums(a: v128, b: v128): v128 {
+  const x = i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(a)), y = i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(b));
+  const s = i32x4.add(v128.shuffle<i32>(x, y, 0, 4, 1, 5), v128.shuffle<i32>(x, y, 2, 6, 3, 7));
+  return i32x4.add(s, v128.shuffle<i32>(s, s, 2, 3, 0, 1));
 }
 
 /** Sixteen int8 -> i16, in order (B = 32) or evens then odds (B = 256). */
 // @ts-ignore: decorator
 @inline
-function widen16(wide: usize, q: usize, B: u32): void {
-  const v = v128.load(q);
+function widen16(wide: usize, v: v128, B: u32): void {
   if (B == 32) {
     v128.store(wide, i16x8.extend_low_i8x16_s(v));
     v128.store(wide, i16x8.extend_high_i8x16_s(v), 16);

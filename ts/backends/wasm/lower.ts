@@ -57,7 +57,7 @@ function workerScratchBytes(node: Node, s: Scalars): number {
     case "get_rows":
       return matmulScratchBytes(s.D!);
     case "attention":
-      return 4 * s.D! + 4 * 64; // the query, the scores of a block of cells
+      return 4 * (Math.max(8, s.H! / s.G!) * (s.D! + 64 + 4) + 64 * s.D!); // of 8 queries: themselves, scores, sums; a block of cells widened
     case "gated_delta":
       return 8 * (16 + 2 * 4 * s.Dk!); // of eight tokens: gates, q and k, normalised
     default:
