@@ -3,11 +3,11 @@ import { ROUND, fma4 } from "./simd";
 /**
  * e^x in four lanes, relative error below 2e-7: x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial in r, n added to the exponent.
  * Clamped to ±87: beyond it a float32 softmax, sigmoid or decay is 0, 1 or infinite anyway. Adding 1.5 · 2^23 rounds to a whole number and
- * leaves it in the low bits: cheaper than nearest and a saturating conversion.
+ * leaves it in the low bits: cheaper than nearest and a saturating conversion, as pmin and pmax are than min and max.
  */
 @inline
 export function exp4(x: v128): v128 {
-  const clamped = f32x4.max(f32x4.min(x, f32x4.splat(87.0)), f32x4.splat(-87.0));
+  const clamped = f32x4.pmax(f32x4.pmin(x, f32x4.splat(87.0)), f32x4.splat(-87.0));
   const whole = f32x4.add(f32x4.mul(clamped, f32x4.splat(1.44269504)), f32x4.splat(ROUND + 127));
   const n = f32x4.sub(whole, f32x4.splat(ROUND + 127));
   // ln 2 in two parts, so that n * high is exact

@@ -1,5 +1,6 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
-import { f16, fma4, mac, opaque, rdot16, total } from "../simd";
+import { ROWS, combineMins } from "../matmul/combine";
+import { f16, mac, opaque, rdot16 } from "../simd";
 import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
 
@@ -46,71 +47,68 @@ export function unpackCodesQ4_K(p: usize, q: usize, scale: usize, m: usize, d: u
 }
 
 /** out[rows] = w[rows, K] · x[K] */
-export function matvecQ4_K(w: usize, x: usize, out: usize, rows: u32, K: u32): void {
-  const rowBytes = <usize>(K >> 8) * 144, sums = x + sum32Offset(K, 256);
+export function matvecQ4_K(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
+  const blocks = K >> 8, rowBytes = <usize>blocks * 144, inputSums = x + sum32Offset(K, 256), scales = scratch + (<usize>blocks << 7);
   const q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
   const four = ASC_FEATURE_RELAXED_SIMD ? opaque(i8x16.splat(15), K) : opaque(i16x8.splat(15), K);
-  for (const last = out + (<usize>rows << 2); out < last; out += 4) {
-    if (ASC_FEATURE_RELAXED_SIMD) store<f32>(out, rowRelaxed(w, w + rowBytes, x, sums, q, four));
-    else store<f32>(out, rowWide(w, w + rowBytes, x, sums, q, four));
-    w += rowBytes;
+  for (let r: u32 = 0; r < rows; r += ROWS, out += 16) {
+    const n = min(ROWS, rows - r);
+    let sums = scratch;
+    for (let i: u32 = 0; i < n; i++, w += rowBytes, sums += <usize>blocks << 5) {
+      if (ASC_FEATURE_RELAXED_SIMD) rowRelaxed(w, w + rowBytes, inputSums, q, four, sums, scales + (<usize>i << 2));
+      else rowWide(w, w + rowBytes, inputSums, q, four, sums, scales + (<usize>i << 2));
+    }
+    combineMins(out, n, scratch, scales, x, blocks);
   }
+}
+
+/** A block's sums for combineMins, and its d and dmin as they are. */
+// @ts-ignore: decorator
+@inline
+function putSums(sums: usize, d: usize, w: usize, inputSums: usize, s: v128): void {
+  v128.store(sums, i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(inputSums)));
+  v128.store(sums, s, 16);
+  store<u32>(d, load<u32>(w));
 }
 
 /** int8 activations: pair sums of 15 · 127 · 2 by twos fit i16; the sub-block's scale rides on the widening dot. */
 // @ts-ignore: decorator
 @inline
-function rowRelaxed(w: usize, end: usize, scale: usize, sums: usize, q: usize, four: v128): f32 {
-  let acc = f32x4.splat(0);
-  while (w < end) {
+function rowRelaxed(w: usize, end: usize, inputSums: usize, q: usize, four: v128, sums: usize, d: usize): void {
+  for (; w < end; w += 144, inputSums += 16, sums += 32, d += 16) {
     // Scales as a vector that is turned a step a chunk: a splat from a scalar register costs more (13 against 14.5 GB/s).
-    let scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(w + 4)));
-    const dx = load<f32>(scale);
-    acc = fma4(f32x4.convert_i32x4_s(total(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sums)))), f32x4.splat(-f16(w + 2) * dx), acc);
-    const d = f16(w) * dx;
-    let s = i32x4.splat(0);
-    w += 16;
-    for (const blockEnd = q + 256; q < blockEnd; q += 64) {
-      const a = v128.load(w), b = v128.load(w, 16);
+    let scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(w + 4))), s = i32x4.splat(0), p = w + 16;
+    for (const blockEnd = q + 256; q < blockEnd; q += 64, p += 32) {
+      const a = v128.load(p), b = v128.load(p, 16);
       const low = i16x8.add(rdot16(v128.load(q), v128.and(a, four)), rdot16(v128.load(q, 16), v128.and(b, four)));
       const high = i16x8.add(rdot16(v128.load(q, 32), v128.and(i16x8.shr_u(a, 4), four)), rdot16(v128.load(q, 48), v128.and(i16x8.shr_u(b, 4), four)));
       const sLow = v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0), sHigh = v128.shuffle<i16>(scales, scales, 1, 1, 1, 1, 1, 1, 1, 1);
       s = i32x4.add(s, mac(high, sHigh, i32x4.dot_i16x8_s(low, sLow)));
       scales = v128.shuffle<i32>(scales, scales, 1, 2, 3, 0);
-      w += 32;
     }
-    acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(d), acc);
-    scale += 4; sums += 16;
+    putSums(sums, d, w, inputSums, s);
   }
-  return f32x4.extract_lane(acc, 0);
 }
 
 /** Widened activations, evens then odds: shifts and masks of i16 lanes take four nibbles apart without a shuffle. */
 // @ts-ignore: decorator
 @inline
-function rowWide(w: usize, end: usize, scale: usize, sums: usize, q: usize, four: v128): f32 {
-  let acc = f32x4.splat(0);
-  while (w < end) {
-    let scales = sixBitScales(w + 4);
-    const dx = load<f32>(scale);
-    acc = fma4(f32x4.convert_i32x4_s(total(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sums)))), f32x4.splat(-f16(w + 2) * dx), acc);
-    const d = f16(w) * dx;
-    let s = i32x4.splat(0);
-    w += 16;
+function rowWide(w: usize, end: usize, inputSums: usize, q: usize, four: v128, sums: usize, d: usize): void {
+  for (; w < end; w += 144, inputSums += 16, sums += 32, d += 16) {
+    let scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(w + 4))), s = i32x4.splat(0), p = w + 16;
     for (const blockEnd = q + 512; q < blockEnd; ) {
       let low = i32x4.splat(0), high = low;
-      for (const chunkEnd = w + 32; w < chunkEnd; w += 16) {
-        const v = v128.load(w);
+      for (const chunkEnd = p + 32; p < chunkEnd; p += 16) {
+        const v = v128.load(p);
         low = i32x4.add(low, mac(v128.and(i16x8.shr_u(v, 8), four), v128.load(q, 16), i32x4.dot_i16x8_s(v128.and(v, four), v128.load(q))));
         high = i32x4.add(high, mac(i16x8.shr_u(v, 12), v128.load(q, 80), i32x4.dot_i16x8_s(v128.and(i16x8.shr_u(v, 4), four), v128.load(q, 64))));
         q += 32;
       }
       q += 64; // the high nibbles' activations, read above
-      s = i32x4.add(s, i32x4.add(i32x4.mul(low, i32x4.splat(<i32>(scales & 255))), i32x4.mul(high, i32x4.splat(<i32>((scales >> 8) & 255)))));
-      scales >>= 16;
+      // A lane has eight products, 8 · 15 · 127 at most: as i16 its scale rides on another dot, where i32x4.mul takes ten cycles.
+      s = mac(i16x8.narrow_i32x4_s(low, high), v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 1, 1, 1, 1), s);
+      scales = v128.shuffle<i32>(scales, scales, 1, 2, 3, 0);
     }
-    acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(d), acc);
-    scale += 4; sums += 16;
+    putSums(sums, d, w, inputSums, s);
   }
-  return f32x4.extract_lane(acc, 0);
 }

@@ -1,5 +1,6 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
-import { f16, fma4, mac, opaque, rdot16, total } from "../simd";
+import { ROWS, combineMins } from "../matmul/combine";
+import { f16, mac, opaque, rdot16 } from "../simd";
 import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
 
@@ -62,47 +63,59 @@ export function unpackCodesQ5_K(p: usize, q: usize, scale: usize, m: usize, d: u
   }
 }
 
-/** Sixteen codes times their activations: i16 pair sums (relaxed) need a widening dot later, so both forms return i32 sums times `scale`. */
+/** Σ code · x over 32 codes: pairs in i16 (relaxed, 31 · 127 · 4 fits), or fours in i32 lanes that fit i16 (8 · 31 · 127). */
 // @ts-ignore: decorator
 @inline
-function dot32(a: v128, b: v128, q: usize, scale: i32, byte: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) {
-    const pairs = i16x8.add(rdot16(v128.load(q), a), rdot16(v128.load(q, 16), b)); // 31 · 127 · 4 fits i16
-    return i32x4.dot_i16x8_s(pairs, i16x8.splat(<i16>scale));
-  } else {
-    let s = i32x4.dot_i16x8_s(v128.and(a, byte), v128.load(q));
-    s = mac(i16x8.shr_u(a, 8), v128.load(q, 16), s);
-    s = mac(v128.and(b, byte), v128.load(q, 32), s);
-    s = mac(i16x8.shr_u(b, 8), v128.load(q, 48), s);
-    return i32x4.mul(s, i32x4.splat(scale));
+function dot32(a: v128, b: v128, q: usize, byte: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i16x8.add(rdot16(v128.load(q), a), rdot16(v128.load(q, 16), b));
+  else {
+    const s = mac(i16x8.shr_u(a, 8), v128.load(q, 16), i32x4.dot_i16x8_s(v128.and(a, byte), v128.load(q)));
+    return mac(i16x8.shr_u(b, 8), v128.load(q, 48), mac(v128.and(b, byte), v128.load(q, 32), s));
   }
 }
 
+/** s + low · scales[0] + high · scales[1], of what dot32 returns. */
+// @ts-ignore: decorator
+@inline
+function scaled(low: v128, high: v128, scales: v128, s: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) {
+    const first = v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0), second = v128.shuffle<i16>(scales, scales, 1, 1, 1, 1, 1, 1, 1, 1);
+    return i32x4.add(s, mac(high, second, i32x4.dot_i16x8_s(low, first)));
+  } else return mac(i16x8.narrow_i32x4_s(low, high), v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 1, 1, 1, 1), s);
+}
+
 /** out[rows] = w[rows, K] · x[K] */
-export function matvecQ5_K(w: usize, x: usize, out: usize, rows: u32, K: u32): void {
+export function matvecQ5_K(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
+  const blocks = K >> 8, rowBytes = <usize>blocks * 176, scales = scratch + (<usize>blocks << 7);
+  for (let r: u32 = 0; r < rows; r += ROWS, out += 16) {
+    const n = min(ROWS, rows - r);
+    let sums = scratch;
+    for (let i: u32 = 0; i < n; i++, w += rowBytes, sums += <usize>blocks << 5) blockSums(w, w + rowBytes, x, K, sums, scales + (<usize>i << 2));
+    combineMins(out, n, scratch, scales, x, blocks);
+  }
+}
+
+/** A row's sums for combineMins, and each block's d and dmin as they are. */
+function blockSums(w: usize, end: usize, x: usize, K: u32, sums: usize, d: usize): void {
   const four = opaque(i8x16.splat(15), K), fifth = opaque(i8x16.splat(16), K), byte = opaque(i16x8.splat(255), K);
-  const rowBytes = <usize>(K >> 8) * 176, sums = x + sum32Offset(K, 256);
-  const q0 = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
   const half: usize = ASC_FEATURE_RELAXED_SIMD ? 32 : 64; // bytes of 32 activations
-  for (const last = out + (<usize>rows << 2); out < last; out += 4) {
-    let scale = x, sum = sums, q = q0, acc = f32x4.splat(0);
-    for (const end = w + rowBytes; w < end; ) {
-      let scales = sixBitScales(w + 4), bitsA = v128.load(w, 16), bitsB = v128.load(w, 32);
-      const dx = load<f32>(scale), d = f16(w) * dx;
-      acc = fma4(f32x4.convert_i32x4_s(total(i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(sum)))), f32x4.splat(-f16(w + 2) * dx), acc);
-      let s = i32x4.splat(0);
-      w += 48;
-      for (const blockEnd = w + 128; w < blockEnd; w += 32) {
-        const a = v128.load(w), b = v128.load(w, 16);
-        s = i32x4.add(s, dot32(low5(a, bitsA, four, fifth), low5(b, bitsB, four, fifth), q, <i32>(scales & 255), byte));
-        s = i32x4.add(s, dot32(high5(a, bitsA, four, fifth), high5(b, bitsB, four, fifth), q + half, <i32>((scales >> 8) & 255), byte));
-        bitsA = i16x8.shr_u(bitsA, 2);
-        bitsB = i16x8.shr_u(bitsB, 2);
-        scales >>= 16; q += half << 1;
-      }
-      acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(d), acc);
-      scale += 4; sum += 16;
+  let inputSums = x + sum32Offset(K, 256), q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
+  for (; w < end; inputSums += 16, sums += 32, d += 16) {
+    let scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(w + 4))), bitsA = v128.load(w, 16), bitsB = v128.load(w, 32);
+    v128.store(sums, i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(inputSums)));
+    store<u32>(d, load<u32>(w));
+    let s = i32x4.splat(0);
+    w += 48;
+    for (const blockEnd = w + 128; w < blockEnd; w += 32) {
+      const a = v128.load(w), b = v128.load(w, 16);
+      const low = dot32(low5(a, bitsA, four, fifth), low5(b, bitsB, four, fifth), q, byte);
+      const high = dot32(high5(a, bitsA, four, fifth), high5(b, bitsB, four, fifth), q + half, byte);
+      s = scaled(low, high, scales, s);
+      scales = v128.shuffle<i32>(scales, scales, 1, 2, 3, 0);
+      bitsA = i16x8.shr_u(bitsA, 2);
+      bitsB = i16x8.shr_u(bitsB, 2);
+      q += half << 1;
     }
-    store<f32>(out, f32x4.extract_lane(acc, 0));
+    v128.store(sums, s, 16);
   }
 }

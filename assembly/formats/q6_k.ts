@@ -1,5 +1,6 @@
 import { qOffset, sum16Offset, wideOffset } from "../matmul/activation";
-import { f16, fma4, mac, opaque, rdot16, total } from "../simd";
+import { ROWS, combine } from "../matmul/combine";
+import { f16, mac, opaque, rdot16 } from "../simd";
 import { put16 } from "./strip";
 
 // Two halves of 128: low four bits in 64 bytes each (at 0), high two bits in 32 bytes each (at 128); int8 scales of sub-blocks of 16
@@ -62,46 +63,64 @@ export function unpackCodesQ6_K(p: usize, q: usize, scale: usize, m: usize, d: u
   }
 }
 
-/** scale · Σ code · x over sixteen codes, as four i32. */
+/** Σ code · x over sixteen codes: pairs in i16 (relaxed), or fours in i32 lanes that fit i16 (4 · 63 · 127). */
 // @ts-ignore: decorator
 @inline
-function dot16(codes: v128, q: usize, scale: usize, byte: v128): v128 {
+function dot16(codes: v128, q: usize, byte: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return rdot16(v128.load(q), codes);
+  else return mac(i16x8.shr_u(codes, 8), v128.load(q, 16), i32x4.dot_i16x8_s(v128.and(codes, byte), v128.load(q)));
+}
+
+/** s + a · scales[0] + b · scales[2] + c · scales[4] + d · scales[6], of what dot16 returns. */
+// @ts-ignore: decorator
+@inline
+function scaled(a: v128, b: v128, c: v128, d: v128, scales: v128, s: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) {
-    return i32x4.dot_i16x8_s(rdot16(v128.load(q), codes), i16x8.splat(<i16>load<i8>(scale)));
+    s = mac(a, v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0), s);
+    s = mac(b, v128.shuffle<i16>(scales, scales, 2, 2, 2, 2, 2, 2, 2, 2), s);
+    s = mac(c, v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 4, 4, 4, 4), s);
+    return mac(d, v128.shuffle<i16>(scales, scales, 6, 6, 6, 6, 6, 6, 6, 6), s);
   } else {
-    const s = mac(i16x8.shr_u(codes, 8), v128.load(q, 16), i32x4.dot_i16x8_s(v128.and(codes, byte), v128.load(q)));
-    return i32x4.mul(s, i32x4.splat(<i32>load<i8>(scale)));
+    s = mac(i16x8.narrow_i32x4_s(a, b), v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 2, 2, 2, 2), s);
+    return mac(i16x8.narrow_i32x4_s(c, d), v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 6, 6, 6, 6), s);
   }
 }
 
 /** out[rows] = w[rows, K] · x[K]. Codes stay unsigned: 32 · Σ scale · sum16 comes off at the end of a block. */
-export function matvecQ6_K(w: usize, x: usize, out: usize, rows: u32, K: u32): void {
+export function matvecQ6_K(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
+  const blocks = K >> 8, rowBytes = <usize>blocks * 210, scales = scratch + (<usize>blocks << 6);
+  for (let r: u32 = 0; r < rows; r += ROWS, out += 16) {
+    const n = min(ROWS, rows - r);
+    let sums = scratch;
+    for (let i: u32 = 0; i < n; i++, w += rowBytes, sums += <usize>blocks << 4) blockSums(w, w + rowBytes, x, K, sums, scales + (<usize>i << 2));
+    combine(out, n, scratch, scales, x, blocks);
+  }
+}
+
+/** A row's sums for combine, and each block's d as it is. */
+function blockSums(w: usize, end: usize, x: usize, K: u32, sums: usize, d: usize): void {
   const four = opaque(i8x16.splat(15), K), two = opaque(i8x16.splat(48), K), byte = opaque(i16x8.splat(255), K);
-  const rowBytes = <usize>(K >> 8) * 210, sums = x + sum16Offset(K, 256);
-  const q0 = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
   const step: usize = ASC_FEATURE_RELAXED_SIMD ? 16 : 32; // bytes of 16 activations
-  for (const last = out + (<usize>rows << 2); out < last; out += 4) {
-    let dx = x, sum = sums, q = q0, acc = f32x4.splat(0);
-    for (const end = w + rowBytes; w < end; w += 210) {
-      const scales = v128.load(w, 192);
-      let s = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(scales), v128.load(sum));
-      s = mac(i16x8.extend_high_i8x16_s(scales), v128.load(sum, 16), s);
-      s = i32x4.neg(i32x4.shl(s, 5));
-      let p = w, high = w + 128, scale = w + 192;
-      for (const blockEnd = w + 128; p < blockEnd; p += 32) { // two steps of 16 bytes, then over the other 32 of the half
-        for (const stepEnd = p + 32; p < stepEnd; p += 16) {
-          const v = v128.load(p), u = v128.load(p, 32), h = v128.load(high);
-          s = i32x4.add(s, dot16(low6(v, i16x8.shl(h, 4), four, two), q, scale, byte));
-          s = i32x4.add(s, dot16(low6(u, i16x8.shl(h, 2), four, two), q + 2 * step, scale + 2, byte));
-          s = i32x4.add(s, dot16(high6(v, h, four, two), q + 4 * step, scale + 4, byte));
-          s = i32x4.add(s, dot16(high6(u, i16x8.shr_u(h, 2), four, two), q + 6 * step, scale + 6, byte));
-          q += step; high += 16; scale += 1;
-        }
-        q += 6 * step; scale += 6;
+  let inputSums = x + sum16Offset(K, 256), q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
+  for (; w < end; w += 210, inputSums += 32, sums += 16, d += 16) {
+    const top = i16x8.extend_high_i8x16_s(v128.load(w, 192));
+    let scales = i16x8.extend_low_i8x16_s(v128.load(w, 192));
+    let s = mac(top, v128.load(inputSums, 16), i32x4.dot_i16x8_s(scales, v128.load(inputSums)));
+    s = i32x4.neg(i32x4.shl(s, 5));
+    let p = w, high = w + 128;
+    for (const blockEnd = w + 128; p < blockEnd; p += 32) { // two steps of 16 bytes, then over the other 32 of the half
+      for (const stepEnd = p + 32; p < stepEnd; p += 16) {
+        const v = v128.load(p), u = v128.load(p, 32), h = v128.load(high);
+        const a = dot16(low6(v, i16x8.shl(h, 4), four, two), q, byte), b = dot16(low6(u, i16x8.shl(h, 2), four, two), q + 2 * step, byte);
+        const c = dot16(high6(v, h, four, two), q + 4 * step, byte), e = dot16(high6(u, i16x8.shr_u(h, 2), four, two), q + 6 * step, byte);
+        s = scaled(a, b, c, e, scales, s);
+        scales = v128.shuffle<i16>(scales, scales, 1, 2, 3, 4, 5, 6, 7, 0);
+        q += step; high += 16;
       }
-      acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(f16(w + 208) * load<f32>(dx)), acc);
-      dx += 4; sum += 32;
+      scales = top;
+      q += 6 * step;
     }
-    store<f32>(out, f32x4.extract_lane(acc, 0));
+    v128.store(sums, s);
+    store<u16>(d, load<u16>(w, 208), 2);
   }
 }

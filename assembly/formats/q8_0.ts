@@ -1,5 +1,6 @@
 import { wideOffset } from "../matmul/activation";
-import { f16, f16Likely, fma4, mac, total } from "../simd";
+import { ROWS, combine } from "../matmul/combine";
+import { f16, mac } from "../simd";
 
 // f16 d, 32 int8: w = d · q. 34 bytes.
 
@@ -14,22 +15,23 @@ export function unpackQ8_0(p: usize, q: usize, m: usize, d: usize, dm: usize): v
   store<f32>(d, f16(p));
 }
 
-/**
- * out[rows] = w[rows, K] · x[K]. One row at a time: two at once collapse from DRAM (8 GB/s against 18), and the relaxed int8 form
- * needs the sign tricks of |x| and loses to i16 (12 against 18). Four blocks to a float step, their sums transposed into lanes, gains
- * on V8 15 (Deno: 7.3 to 10.7 GB/s) and loses on Node 20's V8 11 (10.8 to 9.4): a form for the relaxed build alone, once its tile adds
- * block b to sum b mod 4 as well.
- */
-export function matvecQ8_0(w: usize, x: usize, out: usize, rows: u32, K: u32): void {
-  const rowBytes = <usize>(K >> 5) * 34, wide = x + wideOffset(K, 32);
-  for (const last = out + (<usize>rows << 2); out < last; out += 4) {
-    let scale = x, q = wide, acc = f32x4.splat(0);
-    for (const end = w + rowBytes; w < end; w += 34) {
-      const a = mac(v128.load8x8_s(w, 10), v128.load(q, 16), i32x4.dot_i16x8_s(v128.load8x8_s(w, 2), v128.load(q)));
-      const b = mac(v128.load8x8_s(w, 26), v128.load(q, 48), i32x4.dot_i16x8_s(v128.load8x8_s(w, 18), v128.load(q, 32)));
-      acc = fma4(f32x4.convert_i32x4_s(total(i32x4.add(a, b))), f32x4.splat(f16Likely(w) * load<f32>(scale)), acc);
-      scale += 4; q += 64;
+/** out[rows] = w[rows, K] · x[K]. One row at a time: two at once collapse from DRAM (8 GB/s against 18). */
+export function matvecQ8_0(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
+  const blocks = K >> 5, rowBytes = <usize>blocks * 34, wide = x + wideOffset(K, 32), scales = scratch + (<usize>blocks << 6);
+  for (let r: u32 = 0; r < rows; r += ROWS, out += 16) {
+    const n = min(ROWS, rows - r);
+    let sums = scratch;
+    for (let i: u32 = 0; i < n; i++) {
+      let q = wide, d = scales + (<usize>i << 2);
+      for (const end = w + rowBytes; w < end; w += 34) {
+        const u = v128.load(w, 2), v = v128.load(w, 18);
+        const a = mac(i16x8.extend_high_i8x16_s(u), v128.load(q, 16), i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(u), v128.load(q)));
+        const b = mac(i16x8.extend_high_i8x16_s(v), v128.load(q, 48), i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(v), v128.load(q, 32)));
+        v128.store(sums, i32x4.add(a, b));
+        store<u16>(d, load<u16>(w), 2);
+        sums += 16; d += 16; q += 64;
+      }
     }
-    store<f32>(out, f32x4.extract_lane(acc, 0));
+    combine(out, n, scratch, scales, x, blocks);
   }
 }

@@ -107,9 +107,9 @@ function softmax(scores: usize, seen: u32, n: u32, stats: usize, factor: f32): v
   const end = scores + <usize>((n + 3 & ~3) << 2);
   for (let p = scores + (<usize>seen << 2); p < end; p += 4) store<f32>(p, -Infinity);
   let m = f32x4.splat(load<f32>(stats));
-  for (let p = scores; p < end; p += 16) m = f32x4.max(m, v128.load(p));
-  m = f32x4.max(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
-  m = f32x4.max(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2));
+  for (let p = scores; p < end; p += 16) m = f32x4.pmax(m, v128.load(p));
+  m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
+  m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2));
   const correction: f32 = seen > 0 ? exp1(load<f32>(stats) - f32x4.extract_lane(m, 0)) : 1; // at first e^-∞ is clamped to e^-87 of nothing
   const by = f32x4.splat(factor);
   let sum = f32x4.splat(0);
