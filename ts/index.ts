@@ -13,6 +13,11 @@ export { type GgufArray, type GgufField, type GgufScalar, type GgufValue, Metada
 export type { SourceInput } from "./io/open-source.ts";
 export type { ReadOptions, Source } from "./io/source.ts";
 export type { Config, RopeConfig } from "./models/config.ts";
+export type { LayerKind } from "./profile/layer-kind.ts";
+export type { Lap, Phase, Profile, Run } from "./profile/profiler.ts";
+export { printProfile } from "./profile/report.ts";
+export type { PhaseProfile, ProfileRow } from "./profile/summary.ts";
+export { chromeTrace } from "./profile/trace.ts";
 export { type ChatMessage, ChatTemplate, type ChatTemplateInput, type ChatToolCall } from "./text/chat-template.ts";
 export type { StreamDecoder } from "./text/stream-decoder.ts";
 export { type EncodeOptions, Tokenizer } from "./text/tokenizer.ts";
