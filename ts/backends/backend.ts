@@ -57,6 +57,8 @@ export interface Timeline {
 /** Takes what a backend measures of a run. */
 export interface Recorder {
   record(timeline: Timeline | Promise<Timeline>): void;
+  /** What a reader of the times should know, such as why there are none. The same note counts once. */
+  note(text: string): void;
 }
 
 /**

@@ -1,7 +1,6 @@
 import type { Recorder, Timeline } from "../backends/backend.ts";
-import type { Node } from "../graph/tensor.ts";
 import type { ModelGraph } from "../models/architecture.ts";
-import { type LayerKind, layerKinds } from "./layer-kind.ts";
+import { type KindOf, layerKinds } from "./layer-kind.ts";
 import { type PhaseProfile, summarise } from "./summary.ts";
 
 /** decode: one token of each sequence; prefill: more. */
@@ -34,9 +33,9 @@ export interface Profile {
   readonly phases: readonly PhaseProfile[];
   /** For `chromeTrace`: every run by itself, in order. */
   readonly runs: readonly Run[];
-  readonly kinds: ReadonlyMap<Node, LayerKind>;
-  /** Runs that were not recorded, because the memory for it was full. */
-  readonly droppedRuns: number;
+  readonly kindOf: KindOf;
+  /** What to know when reading it, in words: no GPU times, runs that were not recorded. */
+  readonly notes: readonly string[];
 }
 
 /** Times kept between two calls of `take`: 2^21 of them are 16 MiB, and a trace of some 100 MB. */
@@ -52,15 +51,16 @@ interface OpenRun {
 
 /** Collects the times of a context's runs. */
 export class Profiler implements Recorder {
-  readonly #kinds: ReadonlyMap<Node, LayerKind>;
+  readonly #kindOf: KindOf;
   #runs: (OpenRun & { readonly end: number })[] = [];
   #open: OpenRun | undefined;
   #last = 0;
   #kept = 0;
   #dropped = 0;
+  readonly #notes = new Set<string>();
 
   constructor(model: Pick<ModelGraph, "graph" | "layers">) {
-    this.#kinds = layerKinds(model);
+    this.#kindOf = layerKinds(model);
   }
 
   /** A run begins. One that failed, and so never ended, is forgotten. */
@@ -82,6 +82,10 @@ export class Profiler implements Recorder {
     if (!(timeline instanceof Promise)) this.#kept += timeline.times.length;
   }
 
+  note(text: string): void {
+    this.#notes.add(text);
+  }
+
   end(): void {
     const run = this.#open;
     this.#open = undefined;
@@ -92,12 +96,13 @@ export class Profiler implements Recorder {
 
   /** What has been recorded since the last call. */
   async take(): Promise<Profile> {
-    const [runs, droppedRuns] = [this.#runs, this.#dropped];
+    const [runs, dropped] = [this.#runs, this.#dropped];
     this.#runs = [];
     this.#dropped = 0;
     this.#kept = 0;
     const done = await Promise.all(runs.map(async (run): Promise<Run> => ({ ...run, timelines: await Promise.all(run.timelines) })));
-    const phases = (["prefill", "decode"] as const).map((phase) => summarise(phase, done, this.#kinds));
-    return { phases: phases.filter(({ runs: count }) => count > 0), runs: done, kinds: this.#kinds, droppedRuns };
+    const notes = [...this.#notes, ...(dropped > 0 ? [`${dropped} later run(s) were not recorded: there were too many to keep`] : [])];
+    const phases = (["prefill", "decode"] as const).map((phase) => summarise(phase, done, this.#kindOf));
+    return { phases: phases.filter(({ runs: count }) => count > 0), runs: done, kindOf: this.#kindOf, notes };
   }
 }

@@ -5,10 +5,9 @@ import type { PhaseProfile, ProfileRow } from "./summary.ts";
 const SHOWN_ROWS = 24;
 
 /** A profile as tables for a terminal: for each phase its parts, the kinds of layers, and the kernels. Times in milliseconds. */
-export function printProfile({ phases, droppedRuns }: Profile): string {
+export function printProfile({ phases, notes }: Profile): string {
   const tables = phases.flatMap((phase) => [heading(phase), parts(phase), kindTable(phase), kernelTable(phase)]);
-  if (droppedRuns > 0) tables.push(`${droppedRuns} later run(s) were not recorded: there were too many to keep.`);
-  return tables.join("\n\n");
+  return [...tables, ...notes.map((note) => `note: ${note}`)].join("\n\n");
 }
 
 function heading({ phase, runs, tokens, wall }: PhaseProfile): string {
@@ -39,8 +38,13 @@ function kindTable(phase: PhaseProfile): string {
   return table([["layer kind", "calls", "ms", "share", "+ wait"], ...rows]);
 }
 
+/** GPU kernels carry the format in their names. */
+function kernelName({ kernel, format }: ProfileRow): string {
+  return format && !kernel.includes(format) ? `${kernel} ${format}` : kernel;
+}
+
 function kernelTable(phase: PhaseProfile): string {
-  const all = grouped(phase.rows, (row) => [row.kernel, row.format, row.layerKind].filter(Boolean).join(" "));
+  const all = grouped(phase.rows, (row) => `${kernelName(row)} ${row.layerKind}`);
   const rows = all
     .slice(0, SHOWN_ROWS)
     .map(([name, row]) => [

@@ -2,7 +2,7 @@ import type { Step, Timeline } from "../backends/backend.ts";
 import { type Format, formatByName } from "../graph/formats.ts";
 import { scalarsOf } from "../graph/op.ts";
 import type { Cost, Dims, Node } from "../graph/tensor.ts";
-import { type LayerKind, splitName } from "./layer-kind.ts";
+import { type KindOf, type LayerKind, splitName } from "./layer-kind.ts";
 import type { Phase, Run } from "./profiler.ts";
 
 /** The runs of one phase together. All times in milliseconds; those of CPU threads are means over the threads. */
@@ -53,14 +53,14 @@ export interface ProfileRow {
 }
 
 /** Adds up the runs of one phase. */
-export function summarise(phase: Phase, runs: readonly Run[], kinds: ReadonlyMap<Node, LayerKind>): PhaseProfile {
+export function summarise(phase: Phase, runs: readonly Run[], kindOf: KindOf): PhaseProfile {
   const mine = runs.filter((run) => run.phase === phase);
   const cpu = { ops: 0, barriers: 0, idle: 0, submitted: 0 };
   const gpu = { ops: 0, barriers: 0, idle: 0, submitted: 0 };
   const rows = new Map<string, Mutable<ProfileRow>>();
   for (const timeline of mine.flatMap(({ timelines }) => timelines)) {
     const into = timeline.backend === "webgpu" ? gpu : cpu;
-    addSteps(timeline, kinds, rows);
+    addSteps(timeline, kindOf, rows);
     const { time, wait, idle, extent } = threadTimes(timeline);
     into.ops += time;
     into.barriers += wait;
@@ -102,13 +102,9 @@ function threadTimes({ threads, steps, times }: Timeline): { time: number; wait:
 }
 
 /** Adds each step to its row. */
-function addSteps(
-  { backend, dims, steps, threads, times }: Timeline,
-  kinds: ReadonlyMap<Node, LayerKind>,
-  rows: Map<string, Mutable<ProfileRow>>,
-): void {
+function addSteps({ backend, dims, steps, threads, times }: Timeline, kindOf: KindOf, rows: Map<string, Mutable<ProfileRow>>): void {
   steps.forEach((step, i) => {
-    const row = rowOf(backend, step, kinds, rows);
+    const row = rowOf(backend, step, kindOf, rows);
     row.calls++;
     for (const node of step.nodes) {
       const cost = nodeCost(node, dims);
@@ -123,15 +119,10 @@ function addSteps(
   });
 }
 
-function rowOf(
-  backend: string,
-  step: Step,
-  kinds: ReadonlyMap<Node, LayerKind>,
-  rows: Map<string, Mutable<ProfileRow>>,
-): Mutable<ProfileRow> {
+function rowOf(backend: string, step: Step, kindOf: KindOf, rows: Map<string, Mutable<ProfileRow>>): Mutable<ProfileRow> {
   const first = step.nodes[0]!;
   const node = step.nodes.map(({ name }) => splitName(name).label).join(" + ");
-  const layerKind = kinds.get(first)!;
+  const layerKind = kindOf(first);
   const format = step.share > 0 && isMatmul(first) ? first.inputs.w!.type : undefined;
   const key = [backend, step.kernel, layerKind, node, format].join("|");
   const known = rows.get(key);

@@ -28,7 +28,7 @@ export function chromeTrace(profile: Profile): string {
 }
 
 /** Track by track, in the order of time. */
-export function* traceEvents({ runs, kinds }: Profile): Generator<TraceEvent> {
+export function* traceEvents({ runs, kindOf }: Profile): Generator<TraceEvent> {
   const start = runs[0]?.begin ?? 0;
   const threads = Math.max(
     1,
@@ -40,13 +40,13 @@ export function* traceEvents({ runs, kinds }: Profile): Generator<TraceEvent> {
     for (const run of runs) {
       if (thread === 0) yield* engineEvents(run, start);
       for (const timeline of run.timelines)
-        if (timeline.backend !== "webgpu" && thread < timeline.threads) yield* threadEvents(timeline, thread, thread, start, kinds);
+        if (timeline.backend !== "webgpu" && thread < timeline.threads) yield* threadEvents(timeline, thread, thread, start, kindOf);
     }
   }
   if (!gpu) return;
   yield trackName(GPU_TRACK, "GPU");
   for (const { timelines } of runs)
-    for (const timeline of timelines) if (timeline.backend === "webgpu") yield* threadEvents(timeline, 0, GPU_TRACK, start, kinds);
+    for (const timeline of timelines) if (timeline.backend === "webgpu") yield* threadEvents(timeline, 0, GPU_TRACK, start, kindOf);
 }
 
 function trackName(tid: number, name: string): TraceEvent {
@@ -68,7 +68,7 @@ function* threadEvents(
   thread: number,
   tid: number,
   start: number,
-  kinds: Profile["kinds"],
+  kindOf: Profile["kindOf"],
 ): Generator<TraceEvent> {
   for (let i = 0; i <= steps.length; i++) {
     const at = 2 * ((steps.length + 1) * thread + i);
@@ -77,6 +77,6 @@ function* threadEvents(
     const step = steps[i];
     if (!step) return;
     const node = step.nodes.map(({ name }) => name).join(" + ");
-    yield span(step.kernel, kinds.get(step.nodes[0]!)!, tid, began, times[at + 2]! - start, { node });
+    yield span(step.kernel, kindOf(step.nodes[0]!), tid, began, times[at + 2]! - start, { node });
   }
 }
