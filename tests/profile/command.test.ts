@@ -17,7 +17,7 @@ describe("--profile", () => {
     expect(status).toBe(0);
     expect(stdout).toBe(plain.stdout);
     expect(plain.stderr).not.toMatch(/layer kind/);
-    for (const words of [/^prefill: \d+ token/m, /^decode: 3 token\(s\) in 3 run\(s\)/m, /^layer kind/m, /^matmul Q4_K recurrent/m])
+    for (const words of [/^prefill: \d+ token/m, /^decode: 3 token\(s\) in 3 run\(s\)/m, /^layer kind/m, /^matmul Q4_K, recurrent/m])
       expect(stderr).toMatch(words);
     expect((JSON.parse(readFileSync(file, "utf8")) as { traceEvents: unknown[] }).traceEvents.length).toBeGreaterThan(1000);
   });

@@ -1,13 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Timeline } from "../../ts/backends/backend.ts";
 import { WasmBackend } from "../../ts/backends/wasm/wasm.ts";
-import type { Context } from "../../ts/engine/context.ts";
+import { Context, resolveContext } from "../../ts/engine/context.ts";
+import { examine } from "../../ts/engine/examine.ts";
+import { targetOf } from "../../ts/engine/machine.ts";
+import { placementPins } from "../../ts/engine/placement.ts";
+import { uploadWeights } from "../../ts/engine/upload.ts";
 import { InvalidArgumentError } from "../../ts/errors.ts";
 import type { Graph } from "../../ts/graph/graph.ts";
+import { openGguf } from "../../ts/io/gguf.ts";
+import { buildModel } from "../../ts/models/architecture.ts";
 import { layerKinds } from "../../ts/profile/layer-kind.ts";
 import { type Profile, Profiler } from "../../ts/profile/profiler.ts";
 import { printProfile } from "../../ts/profile/report.ts";
-import { nodeCost } from "../../ts/profile/summary.ts";
+import { nodeCost, type PhaseProfile } from "../../ts/profile/summary.ts";
 import { chromeTrace, type TraceEvent } from "../../ts/profile/trace.ts";
 import { contextOn, tinyModel } from "../models/tiny.ts";
 
@@ -119,8 +125,33 @@ describe("a profile", () => {
     expect(text).toMatch(/^decode: 3 token\(s\) in 3 run\(s\)/m);
     for (const kind of ["attention", "recurrent", "moe", "output", "embedding"])
       expect(text).toMatch(new RegExp(`^${kind}, wasm +\\d+ `, "m"));
-    expect(text).toMatch(/^matmul Q8_0 recurrent( +[\d.]+){2} +[\d.]+ %( +[\d.]+){3}$/m);
-    expect(text).toMatch(/^gated_delta recurrent( +[\d.]+){2} +[\d.]+ % +[\d.]+$/m);
+    expect(text).toMatch(/^matmul Q8_0, recurrent( +[\d.]+){2} +[\d.]+ %( +[\d.]+){3}$/m);
+    expect(text).toMatch(/^gated_delta, recurrent( +[\d.]+){2} +[\d.]+ % +[\d.]+$/m);
+  });
+});
+
+describe("of a model on two devices", () => {
+  it("has the crossings between them apart from JavaScript", async () => {
+    const other = await WasmBackend.create({ threads: 1 });
+    const file = await openGguf(await tinyModel({ architecture: "qwen35", seed: 3 }));
+    const parts = examine(file);
+    const pins = placementPins(parts.config, {}, 1);
+    const backends = [backend, other];
+    const targets = ["wasm", "webgpu"].map((name) => ({ ...targetOf({ name, supports: () => true }), placesValues: false }));
+    const machine = { backends, targets, pins };
+    const weights = await uploadWeights(parts.graph.weights, machine);
+    const resolved = resolveContext(parts.config, { contextLength: 64, profile: true });
+    const built = buildModel(parts.architecture, file, parts.config, resolved.shape);
+    using context = await Context.create({ config: parts.config, graph: built, machine, weights, fingerprint: "test" }, resolved, () => {});
+    await context.decode({ tokens: PROMPT });
+    const { phases, runs } = await context.profile();
+    expect(runs[0]!.timelines.map(({ threads }) => threads)).toEqual([THREADS, 1, THREADS].slice(0, context.graphInfo.splits));
+    expect(runs[0]!.laps.map(({ kind }) => kind)).toEqual(expect.arrayContaining(["inputs", "crossing", "run", "read"]));
+    const [{ wall, ops, barriers, idle, js, crossing, read, rows }] = phases as [PhaseProfile];
+    expect(crossing).toBeGreaterThan(0);
+    expect(ops + barriers + idle + js + crossing + read).toBeCloseTo(wall, 6);
+    expect(new Set(rows.map(({ layerKind }) => layerKind))).toEqual(new Set(["embedding", "attention", "recurrent", "ffn", "output"]));
+    other.close();
   });
 });
 

@@ -77,9 +77,13 @@ export class Profiler implements Recorder {
   }
 
   record(timeline: Timeline | Promise<Timeline>): void {
-    if (timeline instanceof Promise) timeline.catch(() => undefined); // `take` tells of it
     this.#open?.timelines.push(timeline);
-    if (!(timeline instanceof Promise)) this.#kept += timeline.times.length;
+    const count = ({ times }: Timeline) => {
+      this.#kept += times.length;
+    };
+    if (timeline instanceof Promise)
+      timeline.then(count, () => undefined); // `take` tells of a failure
+    else count(timeline);
   }
 
   note(text: string): void {

@@ -44,7 +44,7 @@ function kernelName({ kernel, format }: ProfileRow): string {
 }
 
 function kernelTable(phase: PhaseProfile): string {
-  const all = grouped(phase.rows, (row) => `${kernelName(row)} ${row.layerKind}`);
+  const all = grouped(phase.rows, (row) => `${kernelName(row)}, ${row.layerKind}`);
   const rows = all
     .slice(0, SHOWN_ROWS)
     .map(([name, row]) => [
