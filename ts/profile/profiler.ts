@@ -74,6 +74,7 @@ export class Profiler implements Recorder {
     const begin = this.#last;
     this.#last = performance.now();
     this.#open?.laps.push({ kind, begin, end: this.#last });
+    this.#kept += 2;
   }
 
   record(timeline: Timeline | Promise<Timeline>): void {

@@ -59,7 +59,7 @@ export function summarise(phase: Phase, runs: readonly Run[], kindOf: KindOf): P
   const gpu = { ops: 0, barriers: 0, idle: 0, submitted: 0 };
   const rows = new Map<string, Mutable<ProfileRow>>();
   for (const timeline of mine.flatMap(({ timelines }) => timelines)) {
-    const into = timeline.backend === "webgpu" ? gpu : cpu;
+    const into = onGpu(timeline) ? gpu : cpu;
     addSteps(timeline, kindOf, rows);
     const { time, wait, idle, extent } = threadTimes(timeline);
     into.ops += time;
@@ -80,6 +80,11 @@ export function summarise(phase: Phase, runs: readonly Run[], kindOf: KindOf): P
     ...{ gpu: gpu.ops, gpuGaps: gpu.barriers },
     rows: [...rows.values()].sort((a, b) => b.time + b.wait - a.time - a.wait),
   };
+}
+
+/** Whether it tells of a GPU, which works beside the engine, not of CPU threads, which work while it waits. */
+export function onGpu({ backend }: Timeline): boolean {
+  return backend === "webgpu";
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };

@@ -1,5 +1,6 @@
 import type { Timeline } from "../backends/backend.ts";
 import type { Profile, Run } from "./profiler.ts";
+import { onGpu } from "./summary.ts";
 
 /** One event of the Chrome trace format: https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU. */
 export interface TraceEvent {
@@ -30,23 +31,19 @@ export function chromeTrace(profile: Profile): string {
 /** Track by track, in the order of time. */
 export function* traceEvents({ runs, kindOf }: Profile): Generator<TraceEvent> {
   const start = runs[0]?.begin ?? 0;
-  const threads = Math.max(
-    1,
-    ...runs.flatMap(({ timelines }) => timelines.filter(({ backend }) => backend !== "webgpu").map((one) => one.threads)),
-  );
-  const gpu = runs.some(({ timelines }) => timelines.some(({ backend }) => backend === "webgpu"));
+  const timelines = runs.flatMap((run) => run.timelines);
+  const threads = timelines.reduce((most, one) => Math.max(most, one.threads), 1);
   for (let thread = 0; thread < threads; thread++) {
     yield trackName(thread, thread === 0 ? "engine and CPU thread 0" : `CPU thread ${thread}`);
     for (const run of runs) {
       if (thread === 0) yield* engineEvents(run, start);
       for (const timeline of run.timelines)
-        if (timeline.backend !== "webgpu" && thread < timeline.threads) yield* threadEvents(timeline, thread, thread, start, kindOf);
+        if (!onGpu(timeline) && thread < timeline.threads) yield* threadEvents(timeline, thread, thread, start, kindOf);
     }
   }
-  if (!gpu) return;
-  yield trackName(GPU_TRACK, "GPU");
-  for (const { timelines } of runs)
-    for (const timeline of timelines) if (timeline.backend === "webgpu") yield* threadEvents(timeline, 0, GPU_TRACK, start, kindOf);
+  const gpu = timelines.filter(onGpu);
+  if (gpu.length > 0) yield trackName(GPU_TRACK, "GPU");
+  for (const timeline of gpu) yield* threadEvents(timeline, 0, GPU_TRACK, start, kindOf);
 }
 
 function trackName(tid: number, name: string): TraceEvent {
