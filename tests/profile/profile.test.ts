@@ -207,6 +207,32 @@ describe("parts of it", () => {
     expect(nodeCost(experts, { T: 64, O: 1 }).bytes).toBe(rows(64));
   });
 
+  it("keeps a GPU's times apart: they pass while the engine waits", async () => {
+    const profiler = new Profiler(model);
+    const nodes = graph.nodes.filter(({ name }) => name === "qkv-0" || name === "z-0");
+    const step = { kernel: "merged matmul vec Q8_0 774x96", nodes, share: 1 };
+    profiler.begin("decode", 1);
+    const now = performance.now();
+    const times = Float64Array.from([0, 0, 3, 5, 9, 9], (time) => now + time); // two steps of 3 and 4 ms, 2 ms between them
+    profiler.record(Promise.resolve({ backend: "webgpu", dims: { T: 1, O: 1 }, steps: [step, step], threads: 1, times }));
+    profiler.lap("run");
+    profiler.end();
+    const result = await profiler.take();
+    const [{ wall, ops, js, gpu, gpuGaps, rows }] = result.phases as [PhaseProfile];
+    expect([ops, js]).toEqual([0, wall]);
+    expect(gpu).toBeCloseTo(7, 6);
+    expect(gpuGaps).toBeCloseTo(2, 6);
+    const flops = 2 * nodes.reduce((sum, node) => sum + nodeCost(node, { T: 1, O: 1 }).flops, 0);
+    expect(rows).toMatchObject([{ kernel: step.kernel, node: "qkv + z", layerKind: "recurrent", format: "Q8_0", calls: 2, flops }]);
+    expect(printProfile(result)).toMatch(/^merged matmul vec Q8_0 774x96, recurrent +2 +7\.00 /m);
+    const { traceEvents } = JSON.parse(chromeTrace(result)) as { traceEvents: TraceEvent[] };
+    expect(traceEvents.filter(({ ph, tid }) => ph === "X" && tid === 1000).map(({ name }) => name)).toEqual([
+      step.kernel,
+      "gap",
+      step.kernel,
+    ]);
+  });
+
   it("forgets a run that failed, and says when there were too many to keep", async () => {
     const profiler = new Profiler(model);
     const big: Timeline = { backend: "wasm", dims: { T: 1, O: 1 }, steps: [], threads: 1, times: new Float64Array(2 ** 20) };

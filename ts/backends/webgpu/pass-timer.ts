@@ -66,9 +66,9 @@ export function stepTimes(passes: Float64Array, offset: number): Float64Array {
   return times;
 }
 
-/** The least time between two different values, in milliseconds; 0 where all are alike. */
+/** The least time between two different values, in milliseconds; Infinity where all are alike. */
 export function clockStep(times: Float64Array): number {
   const sorted = times.slice().sort();
   const steps = Array.from(sorted, (time, i) => time - sorted[Math.max(0, i - 1)]!).filter((step) => step > 0);
-  return steps.length > 0 ? Math.min(...steps) : 0;
+  return Math.min(...steps);
 }
