@@ -18,20 +18,38 @@ const TICKETS = 4;
 /**
  * Where a run stands, at address `job` in shared memory:
  *   [0] sequence number of the job  [64] program  [68] count  [72] threads  [76] spin  [80] stop  [84] scratch  [88] scratch bytes
- *   [128…] the barrier
+ *   [92] times, or 0  [128…] the barrier
+ * Times, where they are wanted, are f64[threads, count + 1, 2] milliseconds: when a thread reached a command, and when it began it,
+ * after the barrier; the last row: when it was through, and (of worker 0 only: another's could come too late) when all were.
  */
 const BARRIER_AT: usize = 128;
+const TIMES_BYTES: usize = 16;
+
+/** Milliseconds on a clock that all threads share. Called only where times are wanted. */
+// @ts-ignore: decorator
+@external("env", "now")
+declare function now(): f64;
 
 function run(job: usize, id: u32): void {
   const threads = load<u32>(job, 72);
   const spin = load<u32>(job, 76);
   const scratch = <usize>load<u32>(job, 84) + <usize>id * <usize>load<u32>(job, 88);
   let command = <usize>load<u32>(job, 64);
-  const end = command + <usize>load<u32>(job, 68) * COMMAND_BYTES;
+  const count = <usize>load<u32>(job, 68);
+  const end = command + count * COMMAND_BYTES;
+  const timed = load<u32>(job, 92) != 0;
+  let times = <usize>load<u32>(job, 92) + <usize>id * (count + 1) * TIMES_BYTES;
   for (; command < end; command += COMMAND_BYTES) {
     const flags = load<u32>(command, 4);
     const units = load<u32>(command, 8);
-    if (flags & BARRIER && threads > 1) barrier(job + BARRIER_AT, threads, spin);
+    const reached = timed ? now() : 0;
+    const waits = flags & BARRIER && threads > 1;
+    if (waits) barrier(job + BARRIER_AT, threads, spin);
+    if (timed) {
+      store<f64>(times, reached);
+      store<f64>(times, waits ? now() : reached, 8);
+      times += TIMES_BYTES;
+    }
     const opcode = load<u32>(command);
     if (flags & SINGLE || threads == 1) {
       if (id == 0) dispatch(opcode, command + ARGUMENTS, scratch, 0, units);
@@ -48,7 +66,9 @@ function run(job: usize, id: u32): void {
       if (begin < stop) dispatch(opcode, command + ARGUMENTS, scratch, begin, stop);
     }
   }
+  if (timed) store<f64>(times, now());
   if (threads > 1) barrier(job + BARRIER_AT, threads, spin);
+  if (timed && id == 0) store<f64>(times, now(), 8);
 }
 
 /** Runs the job's program with the calling thread as worker 0, and returns when all workers are through. */

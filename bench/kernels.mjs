@@ -40,7 +40,8 @@ function load(build) {
   if (!existsSync(path) || !WebAssembly.validate(readFileSync(path))) return undefined;
   const bytes = flags.includes("--large") ? 800 * MB : 128 * MB;
   const memory = new WebAssembly.Memory({ initial: bytes / 65536, maximum: 65536, shared: true });
-  const run = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(path)), { env: { memory } }).exports;
+  const run = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(path)), { env: { memory, now: () => performance.now() } })
+    .exports;
   return { run, memory };
 }
 

@@ -1,4 +1,5 @@
 /** Tandem: GGUF models of the Qwen3-Next family in JavaScript. `loadModel` is the way in. */
+export type { Step, Timeline } from "./backends/backend.ts";
 export { measureGpuBandwidth } from "./backends/webgpu/bandwidth.ts";
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";
 export type { ContextBytes } from "./engine/executor.ts";
@@ -13,6 +14,11 @@ export { type GgufArray, type GgufField, type GgufScalar, type GgufValue, Metada
 export type { SourceInput } from "./io/open-source.ts";
 export type { ReadOptions, Source } from "./io/source.ts";
 export type { Config, RopeConfig } from "./models/config.ts";
+export type { KindOf, LayerKind } from "./profile/layer-kind.ts";
+export type { Lap, LapKind, Phase, Profile, Run } from "./profile/profiler.ts";
+export { printProfile } from "./profile/report.ts";
+export type { PhaseProfile, ProfileRow } from "./profile/summary.ts";
+export { chromeTrace } from "./profile/trace.ts";
 export { type ChatMessage, ChatTemplate, type ChatTemplateInput, type ChatToolCall } from "./text/chat-template.ts";
 export type { StreamDecoder } from "./text/stream-decoder.ts";
 export { type EncodeOptions, Tokenizer } from "./text/tokenizer.ts";

@@ -27,7 +27,10 @@ export class Kernels {
     const pages = Math.ceil(bytes / PAGE);
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
     const module = new WebAssembly.Module(readFileSync(path(build)));
-    this.run = new WebAssembly.Instance(module, { env: { memory: this.memory } }).exports as Record<string, Kernel>;
+    this.run = new WebAssembly.Instance(module, { env: { memory: this.memory, now: () => performance.now() } }).exports as Record<
+      string,
+      Kernel
+    >;
   }
 
   /** Address of `bytes` fresh bytes, followed by 16 guard bytes that stay as they are unless a kernel writes too far. */

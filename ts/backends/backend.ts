@@ -32,6 +32,35 @@ export interface Plan {
   dispose(): void;
 }
 
+/** One kernel call of a plan. */
+export interface Step {
+  readonly kernel: string;
+  /** The nodes that it computes, all or in part, or prepares for. */
+  readonly nodes: readonly Node[];
+  /** How much of the nodes' declared cost is this step's: 1 where it does them whole, 0 where it only prepares. */
+  readonly share: number;
+}
+
+/** When each step of one run was reached and begun, on every thread of a backend. */
+export interface Timeline {
+  readonly backend: string;
+  readonly dims: Dims;
+  readonly steps: readonly Step[];
+  readonly threads: number;
+  /**
+   * Milliseconds of performance.now, [threads, steps + 1, 2]: when a thread reached a step, and when it began it, after waiting for
+   * others. It ends when the next one is reached. The last row: the end of the last step, and of the run.
+   */
+  readonly times: Float64Array;
+}
+
+/** Takes what a backend measures of a run. */
+export interface Recorder {
+  record(timeline: Timeline | Promise<Timeline>): void;
+  /** What a reader of the times should know, such as why there are none. The same note counts once. */
+  note(text: string): void;
+}
+
 /**
  * What a compute device does, and all it does. A backend never sees a model, a token or another backend.
  * Calls take effect in call order; awaiting `read` is the only wait.
@@ -47,8 +76,8 @@ export interface Backend {
   /** A copy of `bytes` bytes, after everything called before. */
   read(buffer: BackendBuffer, offset: number, bytes: number): Promise<Uint8Array>;
   prepare(split: Split): Promise<Plan>;
-  /** Runs a plan with these extents. Inputs must have been written; what comes back is read with `read`. */
-  run(plan: Plan, dims: Dims): void;
+  /** Runs a plan with these extents. Inputs must have been written; what comes back is read with `read`. Only with a recorder is it timed. */
+  run(plan: Plan, dims: Dims, recorder?: Recorder): void;
   /** Frees everything. Other calls throw DisposedError afterwards. */
   close(): void;
 }

@@ -16,7 +16,7 @@ function packageVersion(): string {
 
 /** With llama.cpp's short spellings, which commander does not know of. */
 function optionTerm(option: Option): string {
-  const argument = option.flags.match(/<.*>/)?.[0] ?? "";
+  const argument = option.flags.match(/[<[].*[>\]]/)?.[0] ?? "";
   return [option.short, ...spellingsOf(option.long ?? "")].filter(Boolean).join(", ") + (argument && ` ${argument}`);
 }
 

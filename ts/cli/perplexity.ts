@@ -14,13 +14,14 @@ import {
   type OutputFlags,
 } from "./options.ts";
 import { chunkPieces, negativeLogLikelihood, RunningPerplexity } from "./perplexity-score.ts";
+import { type ProfileFlags, profileOption, showProfile } from "./profile.ts";
 import { Progress } from "./progress.ts";
 import { readText } from "./prompt.ts";
 import type { Terminal } from "./terminal.ts";
 import { ValueRow } from "./value-row.ts";
 import { valueOption, whole } from "./values.ts";
 
-interface PerplexityFlags extends ModelFlags, ContextFlags, OutputFlags {
+interface PerplexityFlags extends ModelFlags, ContextFlags, OutputFlags, ProfileFlags {
   readonly file?: string;
   readonly chunks?: number;
 }
@@ -34,6 +35,7 @@ export function addPerplexity(program: Command, terminal: Terminal): void {
   addContextOptions(command, String(DEFAULT_LENGTH));
   command.addOption(valueOption("--chunks <n>", "chunks of -c tokens to score at most; -1: all; default: -1", whole(-1, 2 ** 31)));
   addOutputOptions(command, "print one JSON object at the end, with every running value in full precision");
+  command.addOption(profileOption());
   command.action(() => perplexity(command.opts<PerplexityFlags>(), terminal));
 }
 
@@ -53,7 +55,7 @@ async function perplexity(flags: PerplexityFlags, terminal: Terminal): Promise<v
     );
   }
   const chunks = flags.chunks === undefined || flags.chunks < 0 ? possible : Math.min(flags.chunks, possible);
-  using context = await createContext(model, options, flags, terminal);
+  using context = await createContext(model, { ...options, profile: Boolean(flags.profile) }, flags, terminal);
   const batch = Math.min(options.batch ?? 2048, contextLength);
   terminal.tell(`perplexity: ${tokens.length} tokens in ${flags.file}`);
   terminal.tell(`perplexity: calculating perplexity over ${chunks} chunks, n_ctx=${contextLength}, batch_size=${batch}`);
@@ -65,6 +67,7 @@ async function perplexity(flags: PerplexityFlags, terminal: Terminal): Promise<v
   else terminal.print(`Final estimate: PPL = ${score.perplexity.toFixed(4)} +/- ${score.error.toFixed(5)}\n`);
   const decoded = chunks * (contextLength - 1);
   terminal.tell(`perplexity: ${decoded} tokens in ${seconds.toFixed(1)} s, ${(decoded / seconds).toFixed(1)} t/s`);
+  await showProfile(context, flags, terminal);
 }
 
 interface Work {

@@ -17,12 +17,13 @@ import {
   type SamplerFlags,
   samplerOptions,
 } from "./options.ts";
+import { type ProfileFlags, profileOption, showProfile } from "./profile.ts";
 import { Progress } from "./progress.ts";
 import { type PromptFlags, readPrompt } from "./prompt.ts";
 import type { Terminal } from "./terminal.ts";
 import { text, valueOption, whole } from "./values.ts";
 
-interface RunFlags extends ModelFlags, ContextFlags, SamplerFlags, OutputFlags, PromptFlags {
+interface RunFlags extends ModelFlags, ContextFlags, SamplerFlags, OutputFlags, PromptFlags, ProfileFlags {
   readonly predict?: number;
   readonly system?: string;
   readonly raw?: boolean;
@@ -50,6 +51,7 @@ export function addRun(program: Command, terminal: Terminal): void {
   addContextOptions(command, "what the model was trained for, at most 4096");
   addSamplerOptions(command);
   addOutputOptions(command, "print one JSON object at the end: text, tokens, finishReason, promptTokens, timings");
+  command.addOption(profileOption());
   command.action((words: string[]) => run(words, command.opts<RunFlags>(), terminal));
 }
 
@@ -59,7 +61,7 @@ async function run(words: readonly string[], flags: RunFlags, terminal: Terminal
   const path = modelPath(flags.model, terminal);
   using model = await loadWithProgress(path, flags, terminal);
   const sampling = samplerOptions(flags, model.tokenizer.vocabularySize);
-  using context = await createContext(model, contextOptions(flags, model.config), flags, terminal);
+  using context = await createContext(model, { ...contextOptions(flags, model.config), profile: Boolean(flags.profile) }, flags, terminal);
   const tokens = encodePrompt(model, prompt, flags);
   const { contextLength } = context.shape;
   if (tokens.length > contextLength) {
@@ -72,6 +74,7 @@ async function run(words: readonly string[], flags: RunFlags, terminal: Terminal
   const answer = await answerPrompt(model, context, tokens, { ...sampling, maxTokens, signal: terminal.signal }, show);
   if (flags.json) terminal.print(`${JSON.stringify(answer)}\n`);
   terminal.tell(statistics(answer));
+  await showProfile(context, flags, terminal);
 }
 
 /** The prompt as one user message in the model's own template, or as it is. */

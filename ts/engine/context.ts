@@ -4,6 +4,7 @@ import type { Dims } from "../graph/tensor.ts";
 import { SequenceMemory } from "../memory/memory.ts";
 import type { ContextShape, ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
+import { type Phase, type Profile, Profiler } from "../profile/profiler.ts";
 import { type ContextBytes, contextBytes, Executor } from "./executor.ts";
 import type { Machine } from "./machine.ts";
 import { nextTask } from "./next-task.ts";
@@ -29,6 +30,8 @@ export interface ContextOptions {
   readonly checkpoints?: number;
   /** Keep the residual stream after each layer readable: `readResidual`. Costs memory; for tests and probes. */
   readonly keepResiduals?: boolean;
+  /** Time every op: `Context.profile`. Costs a few percent of speed; nothing without. */
+  readonly profile?: boolean;
 }
 
 /** Options with every default filled in. */
@@ -37,6 +40,7 @@ export interface ResolvedContext {
   readonly batch: number;
   readonly checkpoints: number;
   readonly keepResiduals: boolean;
+  readonly profile: boolean;
 }
 
 /** Logits of one run take at most this: 512 rows of the 248,320-word vocabulary would be 485 MiB. */
@@ -71,7 +75,7 @@ export function resolveContext(config: Config, options: ContextOptions = {}): Re
     max: { T: ubatch, O: outputs },
   };
   const checkpoints = whole("checkpoints", options.checkpoints ?? 32, 0, 2 ** 16);
-  return { shape, batch, checkpoints, keepResiduals: options.keepResiduals ?? false };
+  return { shape, batch, checkpoints, keepResiduals: options.keepResiduals ?? false, profile: options.profile ?? false };
 }
 
 /** The state of one or more sequences, and the memory to run a model over them. Made by `model.createContext`. */
@@ -86,6 +90,7 @@ export class Context {
   readonly #memory: SequenceMemory;
   readonly #resolved: ResolvedContext;
   readonly #onDispose: () => void;
+  readonly #profiler: Profiler | undefined;
   #lastRun: Dims = { T: 0, O: 0 };
   /** Runs so far: tells whether another came between two steps. */
   #runs = 0;
@@ -97,6 +102,7 @@ export class Context {
     this.#resolved = resolved;
     this.#executor = executor;
     this.#onDispose = onDispose;
+    this.#profiler = resolved.profile ? new Profiler(executor.model) : undefined;
     this.shape = resolved.shape;
     this.bytes = contextBytes(executor.model, executor.schedule, resolved.shape.max);
     this.graphInfo = { nodes: executor.model.graph.nodes.length, splits: executor.schedule.splits.length };
@@ -214,6 +220,19 @@ export class Context {
     );
   }
 
+  /**
+   * Where the time went in all runs since the last call, prefill and decode apart. Needs `profile`.
+   *
+   * Throws InvalidArgumentError without it, and what a GPU says when its times cannot be read.
+   */
+  profile(): Promise<Profile> {
+    return this.#inTurn(() => {
+      if (!this.#profiler)
+        throw new InvalidArgumentError("profile: this context is not timed: make it with createContext({ profile: true })");
+      return this.#profiler.take();
+    });
+  }
+
   /** Frees the memory. Further calls throw DisposedError; twice is fine. */
   dispose(): void {
     if (this.#disposed) return;
@@ -259,8 +278,11 @@ export class Context {
     this.#memory.reserve(sequence, 1);
     const { likeliest } = this.#executor.model;
     const chained = this.pipelined && from.run === this.#runs;
-    this.#writeInputs(chained ? undefined : [await from.id], [sequence], [this.#memory.length(sequence)], [0]);
-    await this.#guarded([sequence], () => this.#executor.run({ T: 1, O: 1 }));
+    const token = chained ? undefined : [await from.id];
+    this.#profiler?.begin("decode", 1);
+    this.#writeInputs(token, [sequence], [this.#memory.length(sequence)], [0]);
+    await this.#guarded([sequence], () => this.#executor.run({ T: 1, O: 1 }, this.#profiler));
+    this.#profiler?.end();
     this.#memory.commit(sequence, 1);
     const read = this.#guarded([sequence], () => this.#executor.read(likeliest, 0, 4));
     const id = read.then((bytes) => new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true));
@@ -272,11 +294,16 @@ export class Context {
   async #run(ubatch: Ubatch, before: ReadonlyMap<number, number>): Promise<Float32Array[]> {
     const { tokens, sequences, outputs, segments } = ubatch;
     const positions = ubatch.offsets.map((offset, t) => before.get(sequences[t]!)! + offset);
+    const phase: Phase = segments.every(({ count }) => count === 1) ? "decode" : "prefill";
+    this.#profiler?.begin(phase, tokens.length);
     this.#writeInputs(tokens, sequences, positions, outputs);
     const running = segments.map(({ sequence }) => sequence);
     return this.#guarded(running, async () => {
-      await this.#executor.run(this.#lastRun);
-      return outputs.length > 0 ? this.#readLogits(outputs.length) : [];
+      await this.#executor.run(this.#lastRun, this.#profiler);
+      const logits = outputs.length > 0 ? await this.#readLogits(outputs.length) : [];
+      this.#profiler?.lap("read");
+      this.#profiler?.end();
+      return logits;
     });
   }
 
@@ -295,6 +322,7 @@ export class Context {
     this.#executor.write(inputs.outputs, Int32Array.from(outputs));
     this.#lastRun = { T: rows.length, O: outputs.length };
     this.#runs++;
+    this.#profiler?.lap("inputs");
   }
 
   /** Runs or reads for these sequences; when that fails half way they go back to their newest checkpoints. */

@@ -3,6 +3,7 @@ import { BackendError, DisposedError } from "../errors.ts";
 import { tensorBytes } from "../graph/bytes.ts";
 import type { Dims, Tensor } from "../graph/tensor.ts";
 import type { ModelGraph } from "../models/architecture.ts";
+import type { Profiler } from "../profile/profiler.ts";
 import { type Schedule, type ScheduledSplit, schedule } from "../schedule/schedule.ts";
 import type { Machine } from "./machine.ts";
 import type { WeightBuffers } from "./upload.ts";
@@ -85,7 +86,7 @@ export class Executor {
    * Runs all splits in order, bringing values across where they are needed next. Waits only for what has to cross: meanwhile the caller may
    * dispose of the executor, then this throws DisposedError and touches memory no more.
    */
-  async run(dims: Dims): Promise<void> {
+  async run(dims: Dims, profiler?: Profiler): Promise<void> {
     this.#finished = 0;
     for (const { split, plan } of this.#steps) {
       const backend = this.#machine.backends[split.target]!;
@@ -97,8 +98,10 @@ export class Executor {
         this.#check();
         const goal = this.#locate(split.target, tensor);
         backend.write(goal.buffer, goal.offset, bytes);
+        profiler?.lap("crossing");
       }
-      backend.run(plan, dims);
+      backend.run(plan, dims, profiler);
+      profiler?.lap("run");
       this.#finished++;
     }
   }

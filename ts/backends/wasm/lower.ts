@@ -100,7 +100,8 @@ export class Lowering {
     const { flops, bytes } = node.op.cost(s);
     const writes = [...Object.values(node.outputs), ...node.op.mutates.map((argument) => node.inputs[argument]!)].map(this.#range);
     const reads = Object.values(node.inputs).map(this.#range);
-    return { kernel: node.op.name, args: this.#args(node, s), units: node.op.units(s), reads, writes, work: flops + bytes };
+    const step = { kernel: node.op.name, nodes: [node], share: 1 };
+    return { ...step, args: this.#args(node, s), units: node.op.units(s), reads, writes, work: flops + bytes };
   }
 
   #matmul(node: Node): void {
@@ -112,7 +113,8 @@ export class Lowering {
     if (xq && this.#rounded.get(kind) !== x.storage) {
       const args = { out: xq.begin, x: this.#address(x), T: rows, K: s.K!, kind: activationKindId[kind] };
       const writes = [{ begin: xq.begin, end: xq.begin + xq.bytes }];
-      this.#commands.push({ kernel: "quantize", args, units: rows, reads: [this.#range(x)], writes, work: 8 * rows * s.K! });
+      const step = { kernel: "quantize", nodes: [node], share: 0 };
+      this.#commands.push({ ...step, args, units: rows, reads: [this.#range(x)], writes, work: 8 * rows * s.K! });
       this.#rounded.set(kind, x.storage);
     }
     const command = this.#plain(node);
@@ -127,7 +129,8 @@ export class Lowering {
     const plan = { begin: this.#scratch.expertPlan, end: this.#scratch.expertPlan + expertPlanBytes(s.T!, s.U!, s.X!) };
     if (this.#planned !== ids.storage) {
       const args = { plan: plan.begin, ids: this.#address(ids), T: s.T!, U: s.U!, X: s.X! };
-      this.#commands.push({ kernel: "expert_plan", args, units: 1, reads: [this.#range(ids)], writes: [plan], work: 0, whole: true });
+      const step = { kernel: "expert_plan", nodes: [node], share: 0 };
+      this.#commands.push({ ...step, args, units: 1, reads: [this.#range(ids)], writes: [plan], work: 0, whole: true });
       this.#planned = ids.storage;
     }
     const units = expertUnits(s.N!);

@@ -1,5 +1,6 @@
 import { kernels } from "../../../build/kernels.js";
 import { BackendError } from "../../errors.ts";
+import type { Step } from "../backend.ts";
 
 /** Memory that a command reads or writes: addresses, end exclusive. */
 export interface Range {
@@ -8,8 +9,7 @@ export interface Range {
 }
 
 /** One kernel call, to be split among the workers. */
-export interface Command {
-  readonly kernel: string;
+export interface Command extends Step {
   /** By the kernel's argument names: addresses and scalars. */
   readonly args: Readonly<Record<string, number>>;
   /** The kernel's [begin, end) runs over [0, units). */

@@ -1,7 +1,7 @@
 import { kernels } from "../../../build/kernels.js";
 import { BackendError, DisposedError, InvalidArgumentError } from "../../errors.ts";
 import type { Dims, Node, Tensor } from "../../graph/tensor.ts";
-import type { Backend, BackendBuffer, Plan, Split } from "../backend.ts";
+import type { Backend, BackendBuffer, Plan, Recorder, Split, Step } from "../backend.ts";
 import { detectWasmFeatures, requireSimd } from "./features.ts";
 import { Lowering, type Scratch, scratchSizes } from "./lower.ts";
 import { WasmMemory } from "./memory.ts";
@@ -23,7 +23,7 @@ interface KernelExports {
 const RESERVED_BYTES = 2 * 65536;
 /** The job block that assembly/interpreter.ts reads, on the first page. */
 const JOB = 4096;
-const JOB_WORD = { program: 16, count: 17, threads: 18, spin: 19, stop: 20, scratch: 21, scratchBytes: 22 };
+const JOB_WORD = { program: 16, count: 17, threads: 18, spin: 19, stop: 20, scratch: 21, scratchBytes: 22, times: 23 };
 /** Looks at a barrier before a worker sleeps: 50-100 µs. Sleeping and waking costs 25-60 µs, the gap between two tokens less. */
 const SPIN = 150_000;
 /** More threads than this never paid on any machine known, and each has scratch memory. */
@@ -42,8 +42,14 @@ class WasmBuffer implements BackendBuffer {
 
 interface WasmPlan extends Plan {
   readonly scratch: Scratch & { readonly workers: number; readonly perWorkerBytes: number };
-  /** Address and length of the program for each choice of dims, oldest first. */
-  readonly programs: Map<string, { address: number; count: number }>;
+  /** The program for each choice of dims, oldest first. */
+  readonly programs: Map<string, WasmProgram>;
+}
+
+/** Commands in memory, and what each of them is. */
+interface WasmProgram {
+  readonly address: number;
+  readonly steps: readonly Step[];
 }
 
 /** The CPU path: AssemblyScript kernels over one shared memory, run by all threads from a command buffer. */
@@ -80,12 +86,11 @@ export class WasmBackend implements Backend {
     const abort = () => {
       throw new BackendError("wasm: a kernel aborted");
     };
-    const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory, abort } });
+    const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory, abort, now: () => performance.now() } });
     memory.i32[JOB / 4 + JOB_WORD.spin] = SPIN;
     const count = features.threads ? threads - 1 : 0;
-    const starts = Array.from({ length: count }, (_, i) =>
-      startWorker({ module, memory: memory.memory, job: JOB, id: i + 1, sequence: 0 }),
-    );
+    const start = { module, memory: memory.memory, job: JOB, sequence: 0, origin: performance.timeOrigin };
+    const starts = Array.from({ length: count }, (_, i) => startWorker({ ...start, id: i + 1 }));
     return new WasmBackend(build, memory, instance.exports as unknown as KernelExports, await Promise.all(starts));
   }
 
@@ -157,18 +162,31 @@ export class WasmBackend implements Backend {
     }
   }
 
-  run(plan: Plan, dims: Dims): void {
+  run(plan: Plan, dims: Dims, recorder?: Recorder): void {
     this.#check();
     const { scratch } = plan as WasmPlan;
     const program = this.#program(plan as WasmPlan, dims);
+    const rows = program.steps.length + 1;
+    const times = recorder ? this.#memory.alloc(16 * rows * this.threads) : 0;
     const i32 = this.#memory.i32;
     const job = JOB / 4;
     i32[job + JOB_WORD.program] = program.address;
-    i32[job + JOB_WORD.count] = program.count;
+    i32[job + JOB_WORD.count] = program.steps.length;
     i32[job + JOB_WORD.threads] = this.threads;
     i32[job + JOB_WORD.scratch] = scratch.workers;
     i32[job + JOB_WORD.scratchBytes] = scratch.perWorkerBytes;
+    i32[job + JOB_WORD.times] = times;
     this.#exports.submit(JOB);
+    recorder?.record({ backend: this.name, dims, steps: program.steps, threads: this.threads, times: this.#takeTimes(times, rows) });
+  }
+
+  /** The times that a run has left, [threads, rows, 2], and frees them. All threads' runs end when thread 0 saw all of them through. */
+  #takeTimes(begin: number, rows: number): Float64Array {
+    const times = new Float64Array(new Float64Array(this.#memory.memory.buffer, begin, 2 * rows * this.threads));
+    this.#memory.free(begin);
+    const end = times[2 * rows - 1]!;
+    for (let thread = 1; thread < this.threads; thread++) times[2 * rows * (thread + 1) - 1] = end;
+    return times;
   }
 
   #release({ scratch, programs }: WasmPlan): void {
@@ -188,7 +206,7 @@ export class WasmBackend implements Backend {
     for (const worker of this.#workers) worker.terminate();
   }
 
-  #program(plan: WasmPlan, dims: Dims): { address: number; count: number } {
+  #program(plan: WasmPlan, dims: Dims): WasmProgram {
     const key = `${dims.T},${dims.O}`;
     const known = plan.programs.get(key);
     if (known) {
@@ -208,7 +226,8 @@ export class WasmBackend implements Backend {
     };
     const commands = new Lowering(plan.split, dims, plan.scratch, locate).commands();
     const words = encode(commands, this.threads);
-    const program = { address: this.#memory.alloc(words.byteLength), count: commands.length };
+    const steps = commands.map(({ kernel, nodes, share }) => ({ kernel, nodes, share }));
+    const program = { address: this.#memory.alloc(words.byteLength), steps };
     this.#memory.u8.set(new Uint8Array(words.buffer), program.address);
     plan.programs.set(key, program);
     return program;

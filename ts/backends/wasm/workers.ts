@@ -10,14 +10,19 @@ export interface WorkerStart {
   readonly job: number;
   readonly id: number;
   readonly sequence: number;
+  /** performance.timeOrigin of the caller: workers tell the time on its clock. */
+  readonly origin: number;
 }
 
 /**
  * The whole of a worker: it enters wasm and stays there until told to stop. As text, because a file beside the library is found in
- * a different way by every bundler, and these three lines never change.
+ * a different way by every bundler, and these lines never change.
  */
-const body = `({ module, memory, job, id, sequence }, ready) => {
-  const { worker } = new WebAssembly.Instance(module, { env: { memory, abort() { throw new Error("kernel abort"); } } }).exports;
+const body = `({ module, memory, job, id, sequence, origin }, ready) => {
+  const abort = () => { throw new Error("kernel abort"); };
+  const shift = performance.timeOrigin - origin;
+  const now = () => performance.now() + shift;
+  const { worker } = new WebAssembly.Instance(module, { env: { memory, abort, now } }).exports;
   ready();
   worker(job, id, sequence);
 }`;

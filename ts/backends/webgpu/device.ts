@@ -7,6 +7,8 @@ export interface DeviceOptions extends AdapterOptions {
   readonly f16?: boolean;
   readonly subgroups?: boolean;
   readonly subgroupMatrix?: boolean;
+  /** Timestamp queries, which only a profile uses. */
+  readonly timestamps?: boolean;
 }
 
 /** Limits that are asked for as the adapter has them: a default device binds 128 MiB, less than many weights. */
@@ -118,7 +120,7 @@ function wantedFeatures(adapter: GPUAdapter, options: DeviceOptions): string[] {
   const choice: readonly (readonly [string, boolean])[] = [
     ["shader-f16", options.f16 ?? true],
     ["subgroups", options.subgroups ?? true],
-    ["timestamp-query", true],
+    ["timestamp-query", options.timestamps ?? true],
     ["chromium-experimental-subgroup-matrix", (options.subgroupMatrix ?? true) && (options.subgroups ?? true)],
   ];
   return choice.filter(([name, wanted]) => wanted && adapter.features.has(name)).map(([name]) => name);

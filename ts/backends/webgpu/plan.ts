@@ -143,5 +143,15 @@ function planned({ nodes, lower }: Unit, context: LoweringContext): readonly Pla
   if (made.length > 0 && made.every((tensor) => elements(tensor.shape, context.dims) === 0)) return []; // no logits are wanted: O = 0
   const dispatches: readonly Dispatch[] = lower(context);
   const flops = nodes.reduce((sum, node: Node) => sum + node.op.cost(scalarsOf(node, context.dims)).flops, 0);
-  return dispatches.map((one) => ({ ...one, flops: flops / dispatches.length }));
+  const matmuls = dispatches.filter(isMatmul); // beside what rounds their activations and sorts their experts
+  const main = new Set(matmuls.length > 0 ? matmuls : dispatches);
+  return dispatches.map((one) => {
+    const step = { kernel: one.kernel.name, nodes, share: main.has(one) ? 1 / main.size : 0 };
+    return { ...one, flops: flops / dispatches.length, step };
+  });
+}
+
+/** Whether a dispatch is one of matmul-kernels.ts, by the shape in its name. */
+function isMatmul({ kernel }: Dispatch): boolean {
+  return /matmul.* (vec|tile|matrix) /.test(kernel.name);
 }

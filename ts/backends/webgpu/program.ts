@@ -1,12 +1,16 @@
 import { BackendError } from "../../errors.ts";
+import type { Step } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
 import type { Dispatch, GpuRange } from "./dispatch.ts";
+import type { PassTimer } from "./pass-timer.ts";
 import type { Access, Pipelines } from "./pipelines.ts";
 
 /** A dispatch with the place in the graph that it stands for. */
 export interface Planned extends Dispatch {
   /** Floating-point operations: how long it may hold the GPU. */
   readonly flops: number;
+  /** What it is to a profile. */
+  readonly step?: Step;
 }
 
 /**
@@ -24,11 +28,14 @@ export class Program {
   /** Ends of the submits, as indices of dispatches. */
   readonly #ends: number[] = [];
   readonly #step: { buffer: GPUBuffer; group: GPUBindGroup };
+  /** What each dispatch does. */
+  readonly steps: readonly Step[];
 
   constructor(device: GpuDevice, pipelines: Pipelines, dispatches: readonly Planned[], dims: { T: number; O: number }) {
     this.#device = device.device;
     this.#step = pipelines.step(dims);
     this.#grid = new Uint32Array(3 * dispatches.length);
+    this.steps = dispatches.map(({ kernel, step }) => step ?? { kernel: kernel.name, nodes: [], share: 0 });
     let flops = 0;
     dispatches.forEach((one, i) => {
       const access = effectiveAccess(one, device.caps.limits);
@@ -66,6 +73,23 @@ export class Program {
         pass.dispatchWorkgroups(this.#grid[3 * i]!, this.#grid[3 * i + 1]!, this.#grid[3 * i + 2]!);
       }
       pass.end();
+      this.#device.queue.submit([encoder.finish()]);
+    }
+  }
+
+  /** A run with each dispatch in a pass of its own, which are timed. */
+  runTimed(timer: PassTimer): void {
+    let i = 0;
+    for (const end of this.#ends) {
+      const encoder = this.#device.createCommandEncoder();
+      for (; i < end; i++) {
+        const pass = encoder.beginComputePass({ timestampWrites: timer.writes(i) });
+        pass.setBindGroup(1, this.#step.group);
+        pass.setPipeline(this.#pipelines[i]!);
+        pass.setBindGroup(0, this.#groups[i]!);
+        pass.dispatchWorkgroups(this.#grid[3 * i]!, this.#grid[3 * i + 1]!, this.#grid[3 * i + 2]!);
+        pass.end();
+      }
       this.#device.queue.submit([encoder.finish()]);
     }
   }

@@ -1,13 +1,15 @@
 import { BackendError, DisposedError } from "../../errors.ts";
 import type { Dims, Node } from "../../graph/tensor.ts";
-import type { Backend, BackendBuffer, Plan, Split } from "../backend.ts";
+import type { Backend, BackendBuffer, Plan, Recorder, Split, Timeline } from "../backend.ts";
 import { type DeviceOptions, GpuDevice } from "./device.ts";
 import type { GpuCapabilities } from "./dispatch.ts";
 import { supported } from "./lower.ts";
 import { GpuBuffer, GpuMemory, gpuBuffer } from "./memory.ts";
 import { packWeights } from "./pack.ts";
+import { clockStep, PassTimer, stepTimes } from "./pass-timer.ts";
 import { Pipelines } from "./pipelines.ts";
 import { GpuPlan } from "./plan.ts";
+import type { Program } from "./program.ts";
 import { Transfer } from "./transfer.ts";
 
 export type WebGpuOptions = DeviceOptions;
@@ -23,6 +25,12 @@ export interface WebGpuCounters {
   readonly submits: number;
 }
 
+/** Browsers and Dawn round timestamps to 0.07-0.1 ms unless told otherwise: longer than most dispatches. */
+const COARSE_CLOCK_MS = 0.05;
+const COARSE_CLOCK =
+  "the GPU's clock goes in coarse steps, times of short dispatches mean little: start Node with --gpu-flags " +
+  '"disable-dawn-features=timestamp_quantization", Chromium with --enable-webgpu-developer-features';
+
 /** The GPU path: WGSL kernels over WebGPU, in browsers, Deno, Electron and (with the npm package `webgpu`) Node. */
 export class WebGpuBackend implements Backend {
   readonly name = "webgpu";
@@ -32,6 +40,8 @@ export class WebGpuBackend implements Backend {
   readonly #transfer: Transfer;
   readonly #plans = new Set<GpuPlan>();
   #last = { dispatches: 0, submits: 0 };
+  /** Milliseconds from the GPU's clock to performance.now: known from the first timed run. */
+  #clockOffset: number | undefined;
   #closed = false;
 
   private constructor(device: GpuDevice) {
@@ -106,13 +116,26 @@ export class WebGpuBackend implements Backend {
     return plan;
   }
 
-  run(plan: Plan, dims: Dims): void {
+  run(plan: Plan, dims: Dims, recorder?: Recorder): void {
     this.#check();
     if (!(plan instanceof GpuPlan) || !this.#plans.has(plan))
       throw new BackendError("webgpu: this plan was disposed, or belongs to another backend");
     const program = plan.program(dims);
-    program.run();
+    const timed = this.device.features.has("timestamp-query");
+    if (recorder && timed && program.dispatches > 0) recorder.record(this.#runTimed(program, dims, recorder));
+    else program.run();
+    if (!timed) recorder?.note("this GPU adapter has no timestamp queries: of its work only the waiting for it is known");
     this.#last = { dispatches: program.dispatches, submits: program.submits };
+  }
+
+  async #runTimed(program: Program, dims: Dims, recorder: Recorder): Promise<Timeline> {
+    const timer = new PassTimer(this.#device, program.dispatches);
+    const submitted = performance.now();
+    program.runTimed(timer);
+    const passes = await timer.read();
+    if (clockStep(passes) >= COARSE_CLOCK_MS) recorder.note(COARSE_CLOCK);
+    this.#clockOffset ??= submitted - passes[0]!;
+    return { backend: this.name, dims, steps: program.steps, threads: 1, times: stepTimes(passes, this.#clockOffset) };
   }
 
   /** Frees idle staging memory, which is kept for the next reads. */
