@@ -6,6 +6,7 @@ import { addExplain } from "./explain.ts";
 import { addInspect } from "./inspect.ts";
 import { addPerplexity } from "./perplexity.ts";
 import { addRun } from "./run.ts";
+import { addSweepBench } from "./sweep-bench.ts";
 import { synthCommand } from "./synth.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -33,6 +34,7 @@ addRun(program, terminal);
 addInspect(program, terminal);
 addExplain(program, terminal);
 addPerplexity(program, terminal);
+addSweepBench(program, terminal);
 program.addCommand(synthCommand().copyInheritedSettings(program));
 
 const takesValue = (flag: string) =>
