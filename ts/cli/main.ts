@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command, type Option } from "commander";
 import { spellingsOf, translateArgs } from "./args.ts";
+import { addBench } from "./bench.ts";
 import { describeFailure } from "./errors.ts";
 import { addExplain } from "./explain.ts";
 import { addInspect } from "./inspect.ts";
@@ -34,6 +35,7 @@ addRun(program, terminal);
 addInspect(program, terminal);
 addExplain(program, terminal);
 addPerplexity(program, terminal);
+addBench(program, terminal);
 addSweepBench(program, terminal);
 program.addCommand(synthCommand().copyInheritedSettings(program));
 
