@@ -4,8 +4,8 @@ import { hsumInt } from "../simd";
 const UNIT_BYTES: usize = 65536;
 
 /**
- * Of no op: reads memory as fast as it comes, to find out how fast that is. Unit: 64 KiB of x; out [units], i32, gets the sum of the unit's words.
- * Four sums that do not wait for each other.
+ * Of no op: reads memory as fast as it comes, to find out how fast that is. Unit: 64 KiB of x; out [units], i32, gets the sum of the unit's
+ * words. Four sums that do not wait for each other.
  */
 export function stream_read(out: usize, x: usize, begin: u32, end: u32): void {
   for (let unit = begin; unit < end; unit++) {

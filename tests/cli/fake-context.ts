@@ -1,8 +1,8 @@
 import type { MeasuredContext } from "../../ts/measure/timing.ts";
 
 /**
- * A context with a clock of its own: what it does is written down, and each call costs time. A decode takes 8 ms and 1 ms a token and 1/128 ms a token
- * already held (exact in binary); all else takes seconds, which must never be in a measured time.
+ * A context with a clock of its own: what it does is written down, and each call costs time. A decode takes 8 ms and 1 ms a token and 1/128
+ * ms a token already held (exact in binary); all else takes seconds, which must never be in a measured time.
  */
 export class FakeContext implements MeasuredContext {
   readonly shape: MeasuredContext["shape"];

@@ -46,6 +46,7 @@ async function sweepBench(flags: SweepFlags, terminal: Terminal): Promise<void> 
   const settings = describeSettings(model, context, flags);
   terminal.tell(`sweep-bench: ${settingsLine(settings)}`);
   const rows: SweepRow[] = [];
+  let complete = false;
   const show = flags.json ? (line: string) => terminal.tell(line.trimEnd()) : terminal.print;
   try {
     const { predict: generated, warmupBatch } = flags;
@@ -54,9 +55,10 @@ async function sweepBench(flags: SweepFlags, terminal: Terminal): Promise<void> 
       show(sweepLine(row));
       rows.push(row);
     }
+    complete = true;
   } finally {
     // Also what was done before Ctrl-C.
-    if (rows.length > 0) await writeRows(rows, model, settings, flags, terminal);
+    if (rows.length > 0) await writeRows({ rows, complete }, model, settings, flags, terminal);
   }
 }
 
@@ -79,14 +81,13 @@ const settingsLine = (settings: ReturnType<typeof describeSettings>) =>
     .join(", ");
 
 async function writeRows(
-  rows: readonly SweepRow[],
+  { rows, complete }: { readonly rows: readonly SweepRow[]; readonly complete: boolean },
   model: Model,
   settings: ReturnType<typeof describeSettings>,
   { json, csv, svg }: SweepFlags,
-  { print, signal }: Terminal,
+  { print }: Terminal,
 ): Promise<void> {
   const { device } = model;
-  const complete = !signal.aborted;
   if (json) print(`${JSON.stringify({ model: model.name, device, ...settings, complete, rows: rows.map(sweepRecord) })}\n`);
   if (csv !== undefined) await writeResult("--csv", csv, sweepCsv(rows));
   const { n_ubatch, type_k, type_v } = settings;

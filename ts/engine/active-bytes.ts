@@ -7,9 +7,9 @@ import type { Schedule, Target } from "../schedule/schedule.ts";
 const FIXED = { T: 1, O: 1 };
 
 /**
- * Bytes of weights that a run of so many tokens reads on each backend, in the file's formats: of the embedding a row a token, of experts those that
- * a router without favourites picks for so many tokens, (1 - (1 - U/X)^tokens) of them, and everything else once. KV cache and recurrent state are
- * not counted.
+ * Bytes of weights that a run of so many tokens reads on each backend, in the file's formats: of the embedding a row a token, of experts
+ * those that a router without favourites picks for so many tokens, (1 - (1 - U/X)^tokens) of them, and everything else once. KV cache and
+ * recurrent state are not counted.
  */
 export function activeBytes(
   { splits }: Pick<Schedule, "splits">,

@@ -33,11 +33,11 @@ export interface BenchResult extends Statistics {
 const WARMUP_TOKENS = 16;
 
 /**
- * llama-bench's protocol: each test is warmed up and then repeated, every time from an empty sequence, with random tokens; logits of the last
- * prompt token, or of each generated one, are read back. A result is yielded when its test is through.
+ * llama-bench's protocol: each test is warmed up and then repeated, every time from an empty sequence, with random tokens; logits of the
+ * last prompt token, or of each generated one, are read back. A result is yielded when its test is through.
  *
- * Sequence 0 of the context is overwritten. An abort throws the signal's reason; results yielded until then stand, and the context can be used
- * again. Throws InvalidArgumentError for numbers out of range.
+ * Sequence 0 of the context is overwritten. An abort throws the signal's reason; results yielded until then stand, and the context can be
+ * used again. Throws InvalidArgumentError for numbers out of range.
  */
 export async function* bench(
   { config }: Pick<Model, "config">,

@@ -7,9 +7,9 @@ export interface Bandwidth {
 }
 
 /**
- * The speed, in tokens a second, at which `tokens` tokens in runs of at most `perRun` would pass if reading each run's weights once were all
- * there is to do, one backend after the other. Generation (perRun 1) comes near it; prefill does not, as it multiplies every byte many times.
- * Undefined where weights lie on a backend whose bandwidth is not given.
+ * The speed, in tokens a second, at which `tokens` tokens in runs of at most `perRun` would pass if reading each run's weights once were
+ * all there is to do, one backend after the other. Generation (perRun 1) comes near it; prefill does not, as it multiplies every byte many
+ * times. Undefined where weights lie on a backend whose bandwidth is not given.
  */
 export function roofSpeed(
   context: Pick<MeasuredContext, "activeBytes">,

@@ -19,7 +19,7 @@ export interface SweepTitle {
   readonly subtitle: string;
 }
 
-/** Both speeds of a sweep over N_KV as SVG, one panel under the other, each from zero. It stands alone, and follows the reader's colours. */
+/** Both speeds of a sweep over N_KV as SVG, a panel each, from zero. It stands alone, and follows the reader's colours. */
 export function drawSweep(rows: readonly SweepRow[], { title, subtitle }: SweepTitle): string {
   const x = axis(rows.at(-1)?.nKv ?? 0);
   const speeds = [
@@ -63,10 +63,10 @@ function drawPanel({ name, tone, top, values }: Panel, fillings: readonly number
     ...y.ticks.map((tick) => `<path d="M${LEFT} ${atY(tick)}H${right}" class="rule"/>${label(LEFT - 8, atY(tick) + 4, "end", tick)}`),
     ...x.ticks.map((tick) => `<path d="M${atX(tick)} ${top}V${bottom}" class="rule"/>${label(atX(tick), bottom + 17, "middle", tick)}`),
     `<polyline points="${points.join(" ")}" class="line ${tone}"/>`,
-    ...values.map(
-      (value, i) =>
-        `<circle cx="${atX(fillings[i]!)}" cy="${atY(value)}" r="3" class="dot ${tone}"><title>N_KV ${fillings[i]}: ${value.toFixed(2)} t/s</title></circle>`,
-    ),
+    ...values.map((value, i) => {
+      const tip = `<title>N_KV ${fillings[i]}: ${value.toFixed(2)} t/s</title>`;
+      return `<circle cx="${atX(fillings[i]!)}" cy="${atY(value)}" r="3" class="dot ${tone}">${tip}</circle>`;
+    }),
   ];
 }
 

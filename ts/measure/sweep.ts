@@ -25,17 +25,17 @@ export interface SweepRow {
 }
 
 /**
- * llama-sweep-bench's protocol (ik_llama.cpp, examples/sweep-bench): for N_KV = 0, ub, 2·ub, … while a ubatch still fits, decode tg random tokens
- * one by one and take the time, go back to N_KV, decode a ubatch of random tokens and take the time. A row is yielded as soon as it is measured.
- * Before the first row one token is decoded, untimed, and the sequence cleared.
+ * llama-sweep-bench's protocol (ik_llama.cpp, examples/sweep-bench): for N_KV = 0, ub, 2·ub, … while a ubatch still fits, decode tg random
+ * tokens one by one and take the time, go back to N_KV, decode a ubatch of random tokens and take the time. A row is yielded as soon as it
+ * is measured. Before the first row one token is decoded, untimed, and the sequence cleared.
  *
- * The original cuts the generated tokens out of the KV cache, or restores a copy of the sequence where layers are recurrent. Here R and S are
- * checkpointed before the generated tokens and restored after them, the KV cache is cut; every device has settled before the prompt's clock starts.
- * So the same tokens are decoded on the same state as if nothing had been generated, and the checkpoint is in neither time.
+ * The original cuts the generated tokens out of the KV cache, or restores a copy of the sequence where layers are recurrent. Here R and S
+ * are checkpointed before the generated tokens and restored after them, the KV cache is cut; every device has settled before the prompt's
+ * clock starts. So the same tokens are decoded on the same state as if nothing had been generated, and the checkpoint is in neither time.
  *
- * Sequence 0 of the context is overwritten; it needs a context with `checkpoints` of 1 or more. An abort throws the signal's reason within one
- * decoded token or ubatch: rows yielded until then stand, and the context can be swept again.
- * Throws InvalidArgumentError where not one row fits or the context keeps no checkpoints.
+ * Sequence 0 of the context is overwritten; it needs a context with `checkpoints` of 1 or more. An abort throws the signal's reason within
+ * one decoded token or ubatch: rows yielded until then stand, and the context can be swept again. Throws InvalidArgumentError where not one
+ * row fits or the context keeps no checkpoints.
  */
 export async function* sweep(
   { config }: Pick<Model, "config">,

@@ -9,8 +9,9 @@ export const STREAM_UNIT_BYTES = 65536;
 const ROUNDS = 12;
 
 /**
- * Bytes a second that the CPU's threads together stream from memory through WASM: the best of several timed reads of 256 MiB, so that a busy
- * neighbour does not lower the roof. Opens a backend of its own and closes it. Throws CapabilityError, InvalidArgumentError, OutOfMemoryError.
+ * Bytes a second that the CPU's threads together stream from memory through WASM: the best of several timed reads of 256 MiB, so that a
+ * busy neighbour does not lower the roof. Opens a backend of its own and closes it. Throws CapabilityError, InvalidArgumentError,
+ * OutOfMemoryError.
  */
 export async function measureCpuBandwidth(options: WasmOptions = {}): Promise<{ threads: number; bytesPerSecond: number }> {
   const backend = await WasmBackend.create(options);
