@@ -2,7 +2,7 @@
 //   npm run build && node bench/gpu.mjs [--ub N] [--no-f16] [--no-subgroups] [--no-matrix] model.gguf …
 // Dawn options come from DAWN_FLAGS, separated by ";". Models of real shapes: tandem synth qwen35-9b --quant Q8_0 -o model.gguf
 
-import { loadModel, measureGpuBandwidth, openGguf } from "../dist/index.js";
+import { loadModel, measureGpuBandwidth, roofSpeed, statistics } from "../dist/index.js";
 
 const args = globalThis.Deno?.args ?? process.argv.slice(2);
 const paths = args.filter((arg, i) => !arg.startsWith("--") && args[i - 1] !== "--ub");
@@ -12,20 +12,7 @@ const dawnFlags = (globalThis.process?.env.DAWN_FLAGS ?? "").split(";").filter(B
 const gpu = { dawnFlags, f16: !has("--no-f16"), subgroups: !has("--no-subgroups"), subgroupMatrix: !has("--no-matrix") };
 const GENERATED = 64;
 
-/** Bytes of weights that one token reads: all but the embedding's other rows and the experts not chosen. */
-async function activeBytes(path, { X, U }) {
-  const file = await openGguf(path);
-  const tied = !file.tensors.has("output.weight");
-  let bytes = 0;
-  for (const { name, bytes: size } of file.tensors.values()) {
-    if (name === "token_embd.weight" && !tied) continue;
-    bytes += /_exps\./.test(name) ? (size * U) / X : size;
-  }
-  await file.close();
-  return bytes;
-}
-
-const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
+const median = (values) => statistics(values).median;
 const seconds = async (work) => {
   const start = performance.now();
   await work();
@@ -67,9 +54,8 @@ for (const path of paths) {
     for (const n of [512, 2048]) pp[n].push(await prefill(n));
     tg.push(await generate());
   }
-  const active = await activeBytes(path, model.config);
   const best = median(tg.map(({ ahead }) => ahead));
-  const roof = bytesPerSecond / active;
+  const roof = roofSpeed(context, { webgpu: bytesPerSecond }, 1, 1);
   console.log(
     `${model.name}: loaded in ${loaded} s, ${context.graphInfo.nodes} nodes, ${context.graphInfo.splits} splits; pp512 ${median(pp[512]).toFixed(0)}, ` +
       `pp2048 ${median(pp[2048]).toFixed(0)}, tg${GENERATED} ${best.toFixed(1)} t/s (roof ${roof.toFixed(0)}: ${((100 * best) / roof).toFixed(0)} %; ` +

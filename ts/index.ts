@@ -1,5 +1,7 @@
 /** Tandem: GGUF models of the Qwen3-Next family in JavaScript. `loadModel` is the way in. */
 export type { Step, Timeline } from "./backends/backend.ts";
+export { measureCpuBandwidth } from "./backends/wasm/bandwidth.ts";
+export type { WasmOptions } from "./backends/wasm/wasm.ts";
 export { measureGpuBandwidth } from "./backends/webgpu/bandwidth.ts";
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";
 export type { ContextBytes } from "./engine/executor.ts";
@@ -13,6 +15,13 @@ export { GgufFile, type GgufTensor, openGguf } from "./io/gguf.ts";
 export { type GgufArray, type GgufField, type GgufScalar, type GgufValue, Metadata } from "./io/metadata.ts";
 export type { SourceInput } from "./io/open-source.ts";
 export type { ReadOptions, Source } from "./io/source.ts";
+export { type BenchOptions, type BenchResult, type BenchTest, bench } from "./measure/bench.ts";
+export { type Bandwidth, roofSpeed } from "./measure/roof.ts";
+export { type Statistics, statistics } from "./measure/statistics.ts";
+export { type SweepOptions, type SweepRow, sweep, sweepRows } from "./measure/sweep.ts";
+export { drawSweep, type SweepTitle } from "./measure/sweep-plot.ts";
+export { SWEEP_HEAD, sweepCsv, sweepLine, sweepRecord } from "./measure/sweep-text.ts";
+export type { MeasuredContext, TimingOptions } from "./measure/timing.ts";
 export type { Config, RopeConfig } from "./models/config.ts";
 export type { KindOf, LayerKind } from "./profile/layer-kind.ts";
 export type { Lap, LapKind, Phase, Profile, Run } from "./profile/profiler.ts";

@@ -6,6 +6,7 @@ import { drawSchedule } from "../../ts/schedule/picture.ts";
 import type { ScheduleReport } from "../../ts/schedule/report.ts";
 import { embeddedModel } from "../models/trained.ts";
 import { tandem } from "./tandem.ts";
+import { unclosed } from "./xml.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tandem-explain-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -145,14 +146,3 @@ describe("tandem explain", () => {
     expect(status).toBe(code);
   });
 });
-
-/** Elements that are opened and not closed, or the other way. */
-function unclosed(svg: string): string[] {
-  const open: string[] = [];
-  for (const [, close, name, empty] of svg.matchAll(/<(\/?)([a-z]+)[^<>]*?(\/?)>/gi)) {
-    if (close && open.at(-1) === name) open.pop();
-    else if (close) open.push(`/${name}`);
-    else if (!empty) open.push(name!);
-  }
-  return open;
-}

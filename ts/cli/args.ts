@@ -16,6 +16,7 @@ export const SPELLINGS: Readonly<Record<string, string>> = {
   "--n-predict": "--predict",
   "--temperature": "--temp",
   "--typical-p": "--typical",
+  "-wb": "--warmup-batch",
   "-sys": "--system",
   "--system-prompt": "--system",
   "-no-cnv": "--raw",

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { resolveContext } from "../engine/context.ts";
 import { examine } from "../engine/examine.ts";
@@ -6,7 +5,7 @@ import { scheduleModel } from "../engine/executor.ts";
 import { imaginedCpu, type Machine, targetOf } from "../engine/machine.ts";
 import { chooseLayers } from "../engine/open-machine.ts";
 import { checkPlacement, placementPins, wantsGpu } from "../engine/placement.ts";
-import { type GgufFile, InvalidArgumentError, openGguf } from "../index.ts";
+import { type GgufFile, openGguf } from "../index.ts";
 import { buildModel, type ContextShape, type ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
 import { drawSchedule } from "../schedule/picture.ts";
@@ -27,6 +26,7 @@ import {
 } from "./options.ts";
 import { printable, showBytes, type Terminal } from "./terminal.ts";
 import { text, valueOption } from "./values.ts";
+import { writeResult } from "./write.ts";
 
 interface ExplainFlags extends PlacementFlags, ContextFlags, OutputFlags, Pick<ModelFlags, "model"> {
   readonly svg?: string;
@@ -64,7 +64,7 @@ async function explain(path: string | undefined, flags: ExplainFlags, terminal: 
       const listed = flags.nodes ? { nodes: listNodes(model, report.splits) } : {};
       terminal.print(`${JSON.stringify({ ...about.facts, ...report, ...listed })}\n`);
     } else terminal.print([`${about.lines.join("\n")}\n`, printSchedule(report, showBytes), nodes].filter(Boolean).join("\n"));
-    if (flags.svg !== undefined) await write(flags.svg, drawSchedule(report, about.title, showBytes));
+    if (flags.svg !== undefined) await writeResult("--svg", flags.svg, drawSchedule(report, about.title, showBytes));
   } finally {
     await file.close();
   }
@@ -114,10 +114,4 @@ function listNodes({ graph }: ModelGraph, splits: ReturnType<typeof reportSchedu
   return splits.flatMap(({ index, backend, first, last }) =>
     graph.nodes.slice(first.id, last.id + 1).map(({ id, name, op }) => ({ id, op: op.name, name, backend, split: index })),
   );
-}
-
-async function write(path: string, content: string): Promise<void> {
-  await writeFile(path, content).catch((cause: Error) => {
-    throw new InvalidArgumentError(`--svg: ${path} cannot be written (${cause.message}): name another file`, { cause });
-  });
 }

@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { Command, type Option } from "commander";
 import { spellingsOf, translateArgs } from "./args.ts";
+import { addBench } from "./bench.ts";
 import { describeFailure } from "./errors.ts";
 import { addExplain } from "./explain.ts";
 import { addInspect } from "./inspect.ts";
 import { addPerplexity } from "./perplexity.ts";
 import { addRun } from "./run.ts";
+import { addSweepBench } from "./sweep-bench.ts";
 import { synthCommand } from "./synth.ts";
 import { openTerminal } from "./terminal.ts";
 
@@ -33,6 +35,8 @@ addRun(program, terminal);
 addInspect(program, terminal);
 addExplain(program, terminal);
 addPerplexity(program, terminal);
+addBench(program, terminal);
+addSweepBench(program, terminal);
 program.addCommand(synthCommand().copyInheritedSettings(program));
 
 const takesValue = (flag: string) =>

@@ -5,7 +5,7 @@ import type { PlacementOptions } from "../engine/placement.ts";
 import type { SamplerOptions } from "../engine/sampler.ts";
 import type { Config } from "../models/config.ts";
 import { UsageError } from "./errors.ts";
-import { decimal, layerCount, logitBias, oneOf, tensorOverrides, text, valueOption, whole } from "./values.ts";
+import { decimal, layerCount, logitBias, oneOf, tensorOverrides, text, valueOption, type Wanted, whole } from "./values.ts";
 
 export interface PlacementFlags {
   readonly gpuLayers?: number | "auto";
@@ -60,8 +60,12 @@ export const fileOption = (description: string) => valueOption("-f, --file <path
 
 export const modelOption = () => valueOption("-m, --model <path>", "GGUF file; default: the example model of this repository", text);
 
-export function addModelOptions(command: Command): Command {
-  command.addOption(modelOption()).addOption(valueOption("-t, --threads <n>", "CPU threads; default: all cores", whole(1, 64)));
+/** What `-t` and `-ub` take: numbers, where a command does not say otherwise. */
+export const THREADS = whole(1, 64);
+export const UBATCH = whole(1, 2 ** 16);
+
+export function addModelOptions(command: Command, threads: Wanted<unknown> = THREADS): Command {
+  command.addOption(modelOption()).addOption(valueOption("-t, --threads <n>", "CPU threads; default: all cores", threads));
   return addPlacementOptions(command)
     .addOption(
       valueOption("--gpu-flags <flags>", "Dawn's options in Node, ; between them; default: the environment variable DAWN_FLAGS", text),
@@ -89,21 +93,22 @@ export function addPlacementOptions(command: Command): Command {
 }
 
 export function addContextOptions(command: Command, defaultLength: string): Command {
+  command.addOption(
+    valueOption(
+      "-c, --ctx-size <n>",
+      `tokens of context; 0: all that the model was trained for; default: ${defaultLength}`,
+      whole(0, 2 ** 24),
+    ),
+  );
+  return addBatchOptions(command);
+}
+
+/** Everything of a context but its length. */
+export function addBatchOptions(command: Command, ubatch: Wanted<unknown> = UBATCH): Command {
   return command
-    .addOption(
-      valueOption(
-        "-c, --ctx-size <n>",
-        `tokens of context; 0: all that the model was trained for; default: ${defaultLength}`,
-        whole(0, 2 ** 24),
-      ),
-    )
     .addOption(valueOption("-b, --batch-size <n>", "tokens handed to the engine at once; default: 2048", whole(1, 2 ** 20)))
     .addOption(
-      valueOption(
-        "--ubatch-size <n>",
-        "tokens computed at once: more is faster to a point, and takes memory; default: 512",
-        whole(1, 2 ** 16),
-      ),
+      valueOption("--ubatch-size <n>", "tokens computed at once: more is faster to a point, and takes memory; default: 512", ubatch),
     )
     .addOption(valueOption("--cache-type-k <type>", "keys in the KV cache: f32, f16 or q8_0; default: f16", cacheType))
     .addOption(valueOption("--cache-type-v <type>", "values in the KV cache: f32, f16 or q8_0; default: f16", cacheType));

@@ -35,6 +35,17 @@ export function whole(least: number, most: number, wanted = `a whole number from
   };
 }
 
+/** One value or several with commas between them, and no blanks. */
+export function listOf<T>({ wanted, read }: Wanted<T>): Wanted<readonly T[]> {
+  return {
+    wanted: `${wanted} (more after commas)`,
+    read(given) {
+      const values = given.split(",").map((part) => read(part, undefined));
+      return values.every((value) => value !== undefined) ? values : undefined;
+    },
+  };
+}
+
 export function decimal(wanted: string, holds: (value: number) => boolean): Wanted<number> {
   return {
     wanted,

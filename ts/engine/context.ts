@@ -5,6 +5,7 @@ import { SequenceMemory } from "../memory/memory.ts";
 import type { ContextShape, ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
 import { type Phase, type Profile, Profiler } from "../profile/profiler.ts";
+import { activeBytes } from "./active-bytes.ts";
 import { type ContextBytes, contextBytes, Executor } from "./executor.ts";
 import type { Machine } from "./machine.ts";
 import { nextTask } from "./next-task.ts";
@@ -200,6 +201,16 @@ export class Context {
   /** Replaces a sequence by saved bytes. Throws SessionError for bytes that are damaged or of another model. */
   load(bytes: Uint8Array, sequence = 0): Promise<void> {
     return this.#inTurn(async () => this.#memory.load(sequence, bytes));
+  }
+
+  /** Waits until every device has done all that was asked of it, also what nobody reads back: before a clock is started. */
+  settle(): Promise<void> {
+    return this.#inTurn(() => this.#executor.settle());
+  }
+
+  /** Bytes of weights that a run of so many tokens reads, by backend ("wasm", "webgpu"): see active-bytes.ts. */
+  activeBytes(tokens = 1): ReadonlyMap<string, number> {
+    return activeBytes(this.#executor.schedule, this.#executor.targets, this.#config, tokens);
   }
 
   /** The residual stream of the last ubatch: f32[T, E], 0 the embedding, i after layer i - 1. Needs keepResiduals. */

@@ -116,6 +116,16 @@ export class Executor {
     return this.#steps.length === 1 && this.#machine.targets[this.#steps[0]!.split.target]!.placesValues;
   }
 
+  get targets(): Machine["targets"] {
+    return this.#machine.targets;
+  }
+
+  /** Resolves when every backend is through with what it was given: a read waits for all calls before it. */
+  async settle(): Promise<void> {
+    this.#check();
+    await Promise.all([...new Map(this.#owned)].map(([backend, buffer]) => backend.read(buffer, 0, 4)));
+  }
+
   /** A copy of part of an output or a state. */
   async read(tensor: Tensor, offset: number, bytes: number): Promise<Uint8Array> {
     this.#check();

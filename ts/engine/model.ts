@@ -29,6 +29,10 @@ export class Model {
   /** Backends, build, threads and layers on the GPU, for a person to read. */
   readonly device: string;
   readonly gpuLayers: number;
+  /** CPU threads, the caller's included. */
+  readonly threads: number;
+  /** Elements of all tensors of the file. */
+  readonly parameters: number;
   readonly #file: GgufFile;
   readonly #architecture: Architecture;
   readonly #machine: OpenMachine;
@@ -47,6 +51,8 @@ export class Model {
     this.weightBytes = [...weights.values()].flatMap((homes) => [...homes.values()]).reduce((sum, buffer) => sum + buffer.bytes, 0);
     this.device = machine.description;
     this.gpuLayers = machine.gpuLayers;
+    this.threads = machine.threads;
+    this.parameters = [...file.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
     this.#file = file;
     this.#architecture = parts.architecture;
     this.#machine = machine;

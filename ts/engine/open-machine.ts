@@ -30,6 +30,8 @@ export interface OpenMachine {
   readonly machine: Machine;
   /** Layers on the GPU. */
   readonly gpuLayers: number;
+  /** Of the CPU, the caller's included. */
+  readonly threads: number;
   /** Backends in words. */
   readonly description: string;
   close(): void;
@@ -49,6 +51,7 @@ export async function openMachine(
     return {
       machine: { backends: [cpu], targets: [targetOf(cpu)], pins: () => [0] },
       gpuLayers: 0,
+      threads: cpu.threads,
       description: cpuText,
       close: () => cpu.close(),
     };
@@ -72,6 +75,7 @@ export async function openMachine(
     return {
       machine,
       gpuLayers,
+      threads: cpu.threads,
       description: `${cpuText} + webgpu (${gpu.description}), ${Math.min(gpuLayers, parts.config.L)} of ${parts.config.L} layers, ${mib(budget)} GPU memory admitted`,
       close: () => close.forEach((one) => void one()),
     };

@@ -1,3 +1,4 @@
+import { escapeXml } from "../text/xml.ts";
 import type { CrossingReport, ScheduleReport, SplitReport } from "./report.ts";
 
 /** Pixels. */
@@ -124,12 +125,6 @@ function ruler({ layers }: ScheduleReport, boxes: readonly Box[], right: number)
 
 const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 const round = (value: number) => Math.round(value * 10) / 10;
-
-function escapeXml(text: string): string {
-  const named: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: XML has no way to write them
-  return text.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, "\ufffd").replace(/[&<>"]/g, (character) => named[character]!);
-}
 
 /** Plain properties, as not every viewer knows variables in CSS. */
 const STYLE = `

@@ -196,6 +196,21 @@ export class WasmBackend implements Backend {
     programs.clear();
   }
 
+  /** All threads together read a buffer from end to end, and do nothing else: see bandwidth.ts. Bytes in whole units of the kernel. */
+  streamRead(data: BackendBuffer, sums: BackendBuffer): void {
+    this.#check();
+    const [x, out, units] = [address(data), address(sums), sums.bytes / 4];
+    const command = { kernel: "stream_read", args: { out, x }, units, reads: [], writes: [], work: data.bytes };
+    const words = encode([command], this.threads);
+    const program = this.#memory.alloc(words.byteLength);
+    this.#memory.u8.set(new Uint8Array(words.buffer), program);
+    const job = { program, count: 1, threads: this.threads, scratch: 0, scratchBytes: 0 };
+    const i32 = this.#memory.i32;
+    for (const [word, value] of Object.entries(job)) i32[JOB / 4 + JOB_WORD[word as keyof typeof job]] = value;
+    this.#exports.submit(JOB);
+    this.#memory.free(program);
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

@@ -1,0 +1,34 @@
+import type { BackendBuffer } from "../backend.ts";
+import { WasmBackend, type WasmOptions } from "./wasm.ts";
+
+/** Beyond any cache. */
+const STREAM_BYTES = 2 ** 28;
+/** Of one unit of assembly/ops/stream_read.ts. */
+export const STREAM_UNIT_BYTES = 65536;
+/** A round before these lets the engine compile the kernel. */
+const ROUNDS = 12;
+
+/**
+ * Bytes a second that the CPU's threads together stream from memory through WASM: the best of several timed reads of 256 MiB, so that a
+ * busy neighbour does not lower the roof. Opens a backend of its own and closes it. Throws CapabilityError, InvalidArgumentError,
+ * OutOfMemoryError.
+ */
+export async function measureCpuBandwidth(options: WasmOptions = {}): Promise<{ threads: number; bytesPerSecond: number }> {
+  const backend = await WasmBackend.create(options);
+  try {
+    const data = backend.alloc(STREAM_BYTES);
+    const sums = allocSums(backend, data);
+    let best = Number.POSITIVE_INFINITY;
+    for (let round = 0; round <= ROUNDS; round++) {
+      const start = performance.now();
+      backend.streamRead(data, sums);
+      if (round > 0) best = Math.min(best, performance.now() - start);
+    }
+    return { threads: backend.threads, bytesPerSecond: STREAM_BYTES / (best / 1000) };
+  } finally {
+    backend.close();
+  }
+}
+
+/** i32[units]: what `streamRead` has read, added up. */
+export const allocSums = (backend: WasmBackend, data: BackendBuffer): BackendBuffer => backend.alloc((4 * data.bytes) / STREAM_UNIT_BYTES);
