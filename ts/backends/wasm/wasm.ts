@@ -200,7 +200,7 @@ export class WasmBackend implements Backend {
   streamRead(data: BackendBuffer, sums: BackendBuffer): void {
     this.#check();
     const [x, out, units] = [address(data), address(sums), sums.bytes / 4];
-    const command = { kernel: "stream_read", args: { out, x }, units, reads: [], writes: [], work: data.bytes };
+    const command = { kernel: "stream_read", args: { out, x }, units, nodes: [], share: 0, reads: [], writes: [], work: data.bytes };
     const words = encode([command], this.threads);
     const program = this.#memory.alloc(words.byteLength);
     this.#memory.u8.set(new Uint8Array(words.buffer), program);
