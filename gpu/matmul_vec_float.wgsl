@@ -29,7 +29,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     for (var t = 0u; t < TOKENS; t++) {
       let sum = lanes_sum(sums[r][t], lid);
       if (lid % LANES == 0u && n0 + r < N && t < job.count) {
-        store(job.first + t, n0 + r, sum);
+        finish(job.first + t, n0 + r, sum);
       }
     }
   }

@@ -61,15 +61,19 @@ function single(node: Node): Unit {
  */
 export function fuse({ nodes, keep }: Split, caps: GpuCapabilities, { merges, lone }: Merged = NOTHING_MERGED): readonly Unit[] {
   const places = new Map<Node, Unit | undefined>([...lone].map(([node, merge]) => [node, loneUnit(merge, node)]));
-  for (const merge of merges) merge.nodes.forEach((node, i) => void places.set(node, i === 0 ? mergedUnit(merge) : undefined));
   if (!keep) return nodes.map((node) => places.get(node) ?? single(node));
   const around = neighbourhood(nodes, keep, caps);
+  for (const merge of merges) {
+    const conv = convBehind(merge, nodes, around);
+    merge.nodes.forEach((node, i) => void places.set(node, i === 0 ? mergedUnit(merge, conv) : undefined));
+    if (conv) places.set(conv, undefined);
+  }
   const groups = new Map<Node, Fusion>();
   for (const node of nodes) {
     if (groups.has(node)) continue;
     for (const pattern of patterns) {
       const found = pattern(node, around);
-      if (!found || found.nodes.some((one) => groups.has(one)) || !sound(found, nodes)) continue;
+      if (!found || found.nodes.some((one) => groups.has(one) || places.has(one)) || !sound(found, nodes)) continue;
       for (const one of found.nodes) groups.set(one, found);
       break;
     }
@@ -108,6 +112,15 @@ function sound(fusion: Fusion, nodes: readonly Node[]): boolean {
     if (inside.has(node) || node.id < first || node.id > last) return true;
     return !storages(Object.values(node.inputs)).some((tensor) => made.has(tensor)) && !mutated(node).some((tensor) => read.has(tensor));
   });
+}
+
+/** The conv1d that alone reads one of a merge's outputs, if it can move to the merge's place: nobody between may touch its state. */
+function convBehind(merge: Merge, nodes: readonly Node[], around: Neighbourhood): Node | undefined {
+  const conv = merge.nodes.map(({ outputs }) => around.reader(outputs.out!, "conv1d")).find(Boolean);
+  if (!conv || Object.values(conv.inputs).filter(({ kind }) => kind === "value").length > 1) return undefined;
+  const between = nodes.slice(nodes.indexOf(merge.nodes[0]!), nodes.indexOf(conv));
+  const state = conv.inputs.state!.storage;
+  return between.some(({ inputs }) => Object.values(inputs).some(({ storage }) => storage === state)) ? undefined : conv;
 }
 
 function neighbourhood(nodes: readonly Node[], keep: ReadonlySet<Tensor>, caps: GpuCapabilities): Neighbourhood {

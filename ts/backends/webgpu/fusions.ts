@@ -12,11 +12,13 @@ import termShared from "../../../gpu/term_shared.wgsl";
 import tokens from "../../../gpu/tokens.wgsl";
 import { scalarsOf } from "../../graph/op.ts";
 import { type Node, showShape, type Tensor } from "../../graph/tensor.ts";
+import { withConv } from "./conv-store.ts";
 import type { GpuRange, LoweringContext } from "./dispatch.ts";
 import type { Fusion, Neighbourhood } from "./fuse.ts";
 import { dispatch, f32, fold, rowWorkgroup } from "./kernel.ts";
 import { attentionDispatches, HEAD_WG, kvWriteBindings, kvWriteConstants } from "./lower-cache.ts";
 import { deltaDispatches, deltaNormSupported } from "./lower-delta.ts";
+import { lowerMatmul } from "./matmul.ts";
 import { rowRounding } from "./rounding.ts";
 
 /** Looks for a group of nodes, from the one that would be its first or its anchor. */
@@ -151,5 +153,13 @@ const deltaNorm: Pattern = (delta, around) => {
   return { nodes: [delta, norm], elided: [delta.outputs.out!], lower };
 };
 
+/** The convolution in the matmul whose answer it reads. A merged one's has no need of this: see merge.ts. */
+const matmulConv: Pattern = (matmul, around) => {
+  const conv = matmul.op.name === "matmul" ? around.reader(matmul.outputs.out!, "conv1d") : undefined;
+  if (!conv) return undefined;
+  const lower = (context: LoweringContext) => withConv(lowerMatmul(matmul, context), conv, 0, context);
+  return { nodes: [matmul, conv], elided: [], lower };
+};
+
 /** In the order in which they are tried. */
-export const patterns: readonly Pattern[] = [residualNorm, normRopeCache, normRopeHeads, gatedAttention, deltaNorm];
+export const patterns: readonly Pattern[] = [matmulConv, residualNorm, normRopeCache, normRopeHeads, gatedAttention, deltaNorm];

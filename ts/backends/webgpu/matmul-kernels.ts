@@ -1,5 +1,6 @@
 import dot from "../../../gpu/matmul_dot.wgsl";
 import dotPlain from "../../../gpu/matmul_dot_plain.wgsl";
+import finish from "../../../gpu/matmul_finish.wgsl";
 import q8 from "../../../gpu/matmul_q8.wgsl";
 import store from "../../../gpu/matmul_store.wgsl";
 import sum from "../../../gpu/matmul_sum.wgsl";
@@ -90,6 +91,7 @@ export function vecKernel(problem: Problem, shape: VecShape, caps: GpuCapabiliti
       ...files,
       ...xFiles(problem, caps),
       store,
+      finish,
       experts ? vecExperts : vecDense,
       sub ? sumSubgroup : sum,
       quantised ? vec : vecFloat,
