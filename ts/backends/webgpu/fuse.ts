@@ -30,6 +30,8 @@ export interface Neighbourhood {
   maker(tensor: Tensor, op: string): Node | undefined;
   /** The only reader of a value that nobody else wants, if it is of this op. */
   reader(tensor: Tensor, op: string): Node | undefined;
+  /** The only node of this op that reads a state. */
+  user(state: Tensor, op: string): Node | undefined;
 }
 
 /** Matmuls that run as one, and single ones whose weight is part of such. */
@@ -69,13 +71,11 @@ export function fuse({ nodes, keep }: Split, caps: GpuCapabilities, { merges, lo
     if (conv) places.set(conv, undefined);
   }
   const groups = new Map<Node, Fusion>();
-  for (const node of nodes) {
-    if (groups.has(node)) continue;
-    for (const pattern of patterns) {
-      const found = pattern(node, around);
+  for (const pattern of patterns) {
+    for (const node of nodes) {
+      const found = groups.has(node) ? undefined : pattern(node, around);
       if (!found || found.nodes.some((one) => groups.has(one) || places.has(one)) || !sound(found, nodes)) continue;
       for (const one of found.nodes) groups.set(one, found);
-      break;
     }
   }
   return nodes.flatMap((node) => {
@@ -137,6 +137,10 @@ function neighbourhood(nodes: readonly Node[], keep: ReadonlySet<Tensor>, caps: 
     reader: (tensor, op) => {
       const all = readers.get(tensor.storage) ?? [];
       return all.length === 1 && !keep.has(tensor.storage) ? named(all[0], op) : undefined;
+    },
+    user: (state, op) => {
+      const all = (readers.get(state.storage) ?? []).filter((node) => node.op.name === op);
+      return all.length === 1 ? all[0] : undefined;
     },
   };
 }

@@ -3,7 +3,10 @@ import commonSum from "../../../gpu/common_sum.wgsl";
 import headRow from "../../../gpu/head_row.wgsl";
 import kvWriteText from "../../../gpu/kv_write.wgsl";
 import kvWriteNormRope from "../../../gpu/kv_write_norm_rope.wgsl";
-import normRope from "../../../gpu/norm_rope.wgsl";
+import kvWriteOnly from "../../../gpu/kv_write_only.wgsl";
+import kvWriteQueries from "../../../gpu/kv_write_queries.wgsl";
+import normRopeText from "../../../gpu/norm_rope.wgsl";
+import normRopeOnly from "../../../gpu/norm_rope_heads.wgsl";
 import normRopeQ from "../../../gpu/norm_rope_q.wgsl";
 import sumNorm from "../../../gpu/sum_norm.wgsl";
 import termAdd from "../../../gpu/term_add.wgsl";
@@ -92,46 +95,83 @@ function experts(sum: Node): Pick<Branch, "nodes" | "elided" | "reads" | "consta
   return { nodes: [sum], elided: [sum.outputs.out!], reads: [x!, weights!], constants: { U: weights!.shape.at(-1) as number } };
 }
 
-/** A query head's norm and rotation. */
-const normRopeHeads: Pattern = (norm, around) => {
-  const rope = norm.op.name === "rms_norm" ? around.reader(norm.outputs.out!, "rope") : undefined;
-  if (!rope || around.reader(rope.outputs.out!, "kv_write")) return undefined;
-  const { H, D, P } = scalarsOf(rope, FIXED);
-  if (norm.inputs.weight!.shape[0] !== D || D! > MAX_ROW) return undefined;
-  const lower = ({ dims, range }: LoweringContext) => {
-    const { T } = scalarsOf(rope, dims);
-    const { x, weight } = norm.inputs;
-    const reads = [x!, weight!, rope.inputs.rotation!].map((tensor) => ["read", range(tensor)] as const);
-    const constants = { WG: HEAD_WG, H: H!, D: D!, P: P!, EPS: f32(norm.params.eps!) };
-    const bindings = [["read_write", range(rope.outputs.out!)] as const, ...reads];
-    return [dispatch("rms_norm + rope", [commonSum, headRow, normRope, normRopeQ], constants, bindings, fold(T! * H!))];
-  };
-  return { nodes: [norm, rope], elided: [norm.outputs.out!], lower };
-};
+/** A head's norm and its rotation, between which nobody else reads. */
+interface NormRope {
+  readonly norm: Node;
+  readonly rope: Node;
+}
 
 /** Elements of a head that lie in fast memory beside the sum's: well inside 16 KiB. */
 const MAX_ROW = 2048;
 
-/** A key head's norm and rotation on its way into the cache, the values beside it. */
-const normRopeCache: Pattern = (norm, around) => {
-  const rope = norm.op.name === "rms_norm" ? around.reader(norm.outputs.out!, "rope") : undefined;
-  const write = rope && around.reader(rope.outputs.out!, "kv_write");
-  if (!write || write.inputs.k!.storage !== rope.outputs.out!.storage) return undefined;
-  const s = scalarsOf(write, FIXED);
-  if (norm.inputs.weight!.shape[0] !== s.D || s.D! > MAX_ROW) return undefined;
+function normRope(norm: Node | undefined, around: Neighbourhood): NormRope | undefined {
+  const rope = norm?.op.name === "rms_norm" ? around.reader(norm.outputs.out!, "rope") : undefined;
+  if (!norm || !rope) return undefined;
+  const { D } = scalarsOf(rope, FIXED);
+  return norm.inputs.weight!.shape[0] === D && D! <= MAX_ROW ? { norm, rope } : undefined;
+}
+
+/** What norm_rope_q.wgsl binds: out, x and the norm's weight. */
+function queryBindings({ norm, rope }: NormRope, range: LoweringContext["range"]) {
+  const reads = [norm.inputs.x!, norm.inputs.weight!].map((tensor) => ["read", range(tensor)] as const);
+  return [["read_write", range(rope.outputs.out!)] as const, ...reads];
+}
+
+/** Query heads' norm and rotation. */
+const normRopeHeads: Pattern = (first, around) => {
+  const found = normRope(first, around);
+  if (!found || around.reader(found.rope.outputs.out!, "kv_write")) return undefined;
+  const { norm, rope } = found;
   const lower = ({ dims, range }: LoweringContext) => {
-    const now = scalarsOf(write, dims);
-    const constants = { ...kvWriteConstants(write, now), P: scalarsOf(rope, dims).P!, EPS: f32(norm.params.eps!) };
-    const own = [
-      ["read", range(norm.inputs.weight!)],
-      ["read", range(rope.inputs.rotation!)],
-    ] as const;
-    const files = [tokens, commonSum, headRow, normRope, cacheEncode, kvWriteNormRope, kvWriteText];
-    const bindings = [...kvWriteBindings(write, range, norm.inputs.x!), ...own];
-    return [dispatch("rms_norm + rope + kv_write", files, constants, bindings, fold(2 * now.T! * now.G!))];
+    const { T, H, D, P } = scalarsOf(rope, dims) as Record<string, number>;
+    const constants = { WG: HEAD_WG, H: H!, D: D!, P: P!, EPS: f32(norm.params.eps!), OUT: 0, X: 1, NORM: 2 };
+    const bindings = [...queryBindings(found, range), ["read", range(rope.inputs.rotation!)] as const];
+    return [dispatch("rms_norm + rope", [commonSum, headRow, normRopeText, normRopeQ, normRopeOnly], constants, bindings, fold(T! * H!))];
   };
-  return { nodes: [norm, rope, write], elided: [norm.outputs.out!, rope.outputs.out!], lower };
+  return { nodes: [norm, rope], elided: [norm.outputs.out!], lower };
 };
+
+/** What kv_write_norm_rope.wgsl, with norm_rope_q.wgsl behind it, binds. */
+const CACHE_BINDINGS = 8;
+const QUERY_BINDINGS = 3;
+
+/** Key heads' norm and rotation on their way into the cache, the values beside them; the queries of the attention that reads it, too. */
+const normRopeCache: Pattern = (first, around) => {
+  const keys = normRope(first, around);
+  const write = keys && around.reader(keys.rope.outputs.out!, "kv_write");
+  if (!write || write.inputs.k!.storage !== keys.rope.outputs.out!.storage) return undefined;
+  const queries = queriesOf(write, keys, around);
+  const lower = ({ dims, range }: LoweringContext) => {
+    const s = scalarsOf(write, dims);
+    const { norm, rope } = keys;
+    const constants = { ...kvWriteConstants(write, s), P: scalarsOf(rope, dims).P!, EPS: f32(norm.params.eps!) };
+    const own = [norm.inputs.weight!, rope.inputs.rotation!].map((tensor) => ["read", range(tensor)] as const);
+    const files = [tokens, commonSum, headRow, normRopeText, cacheEncode, kvWriteNormRope, kvWriteText];
+    const bindings = [...kvWriteBindings(write, range, norm.inputs.x!), ...own];
+    const heads = 2 * s.T! * s.G!;
+    if (!queries) return [dispatch("rms_norm + rope + kv_write", [...files, kvWriteOnly], constants, bindings, fold(heads))];
+    const { H } = scalarsOf(queries.rope, dims);
+    const places = { H: H!, OUT: CACHE_BINDINGS, X: CACHE_BINDINGS + 1, NORM: CACHE_BINDINGS + 2 };
+    const all = [...bindings, ...queryBindings(queries, range)];
+    const name = "rms_norm + rope + kv_write + queries";
+    return [dispatch(name, [...files, kvWriteQueries, normRopeQ], { ...constants, ...places }, all, fold(heads + s.T! * H!))];
+  };
+  const nodes = [keys, ...(queries ? [queries] : [])].flatMap(({ norm, rope }) => [norm, rope]);
+  const elided = [keys.norm.outputs.out!, keys.rope.outputs.out!, ...(queries ? [queries.norm.outputs.out!] : [])];
+  return { nodes: [...nodes, write], elided, lower };
+};
+
+/** The queries that attend to the cache that `write` fills, where the same kernel can make them. */
+function queriesOf(write: Node, keys: NormRope, around: Neighbourhood): NormRope | undefined {
+  if (CACHE_BINDINGS + QUERY_BINDINGS > around.caps.limits.maxStorageBuffersPerShaderStage) return undefined;
+  const attention = around.user(write.inputs.kCache!, "attention");
+  const rope = attention && around.maker(attention.inputs.q!, "rope");
+  const found = rope && normRope(around.maker(rope.inputs.x!, "rms_norm"), around);
+  if (!found || found.rope !== rope) return undefined;
+  const [a, b] = [scalarsOf(found.rope, FIXED), scalarsOf(keys.rope, FIXED)];
+  const same = a.D === b.D && a.P === b.P && found.norm.params.eps === keys.norm.params.eps;
+  return same && rope.inputs.rotation!.storage === keys.rope.inputs.rotation!.storage ? found : undefined;
+}
 
 /** The output gate in the kernel that writes the attention's answer. */
 const gatedAttention: Pattern = (attention, around) => {
