@@ -5,6 +5,7 @@ import type { Dispatch, GpuCapabilities, LoweringContext } from "./dispatch.ts";
 import { patterns } from "./fusions.ts";
 import { lowerings } from "./lower.ts";
 import { loneUnit, type Merge, mergedUnit } from "./merge.ts";
+import { withNormMatmuls } from "./norm-matmul.ts";
 
 /** Nodes that become dispatches together. */
 export interface Unit {
@@ -78,12 +79,13 @@ export function fuse({ nodes, keep }: Split, caps: GpuCapabilities, { merges, lo
       for (const one of found.nodes) groups.set(one, found);
     }
   }
-  return nodes.flatMap((node) => {
+  const units = nodes.flatMap((node) => {
     if (places.has(node)) return places.get(node) ?? [];
     const fusion = groups.get(node);
     if (!fusion) return [single(node)];
     return lastOf(fusion) === node ? [unitOf(fusion)] : [];
   });
+  return withNormMatmuls(units);
 }
 
 const lastOf = ({ nodes }: Fusion): Node => nodes.reduce((last, node) => (node.id > last.id ? node : last));

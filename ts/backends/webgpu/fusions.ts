@@ -9,10 +9,12 @@ import normRopeText from "../../../gpu/norm_rope.wgsl";
 import normRopeOnly from "../../../gpu/norm_rope_heads.wgsl";
 import normRopeQ from "../../../gpu/norm_rope_q.wgsl";
 import sumNorm from "../../../gpu/sum_norm.wgsl";
+import sumNormRows from "../../../gpu/sum_norm_rows.wgsl";
 import termAdd from "../../../gpu/term_add.wgsl";
 import termExperts from "../../../gpu/term_experts.wgsl";
 import termShared from "../../../gpu/term_shared.wgsl";
 import tokens from "../../../gpu/tokens.wgsl";
+import type { Format } from "../../graph/formats.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import { type Node, showShape, type Tensor } from "../../graph/tensor.ts";
 import { withConv } from "./conv-store.ts";
@@ -21,7 +23,9 @@ import type { Fusion, Neighbourhood } from "./fuse.ts";
 import { dispatch, f32, fold, rowWorkgroup } from "./kernel.ts";
 import { attentionDispatches, HEAD_WG, kvWriteBindings, kvWriteConstants } from "./lower-cache.ts";
 import { deltaDispatches, deltaNormSupported } from "./lower-delta.ts";
-import { lowerMatmul } from "./matmul.ts";
+import { lowerSiluMul } from "./lower-elementwise.ts";
+import { lowerMatmul, lowerMatmulExperts } from "./matmul.ts";
+import { canMakeSilu } from "./matmul-kernels.ts";
 import { rowRounding } from "./rounding.ts";
 
 /** Looks for a group of nodes, from the one that would be its first or its anchor. */
@@ -53,7 +57,7 @@ const residualNorm: Pattern = (norm, around) => {
     const { files, ...rounded } = rowRounding(norm.outputs.out!, E, outs.length + terms.length, context);
     const constants = { WG: rowWorkgroup(E), E, EPS: f32(eps), ...branch.constants, ...rounded.constants };
     const bindings = [...outs, ...terms, ...rounded.bindings];
-    return [dispatch(`${branch.name} + rms_norm`, [commonSum, branch.file, ...files, sumNorm], constants, bindings, fold(T!))];
+    return [dispatch(`${branch.name} + rms_norm`, [commonSum, branch.file, ...files, sumNorm, sumNormRows], constants, bindings, fold(T!))];
   };
   return { nodes, elided: branch.elided, lower };
 };
@@ -201,5 +205,18 @@ const matmulConv: Pattern = (matmul, around) => {
   return { nodes: [matmul, conv], elided: [], lower };
 };
 
+/** The inside of a small expert in the matmul behind it: for one token; the value has memory of its own for more. */
+const siluMatmul: Pattern = (silu, around) => {
+  if (silu.op.name !== "silu_mul") return undefined;
+  const { out } = silu.outputs as { out: Tensor };
+  const down = around.reader(out, "matmul_experts") ?? around.reader(out, "matmul");
+  if (!down || down.inputs.x!.storage !== out.storage || !canMakeSilu(down.inputs.w!.type as Format, out.shape.at(-1) as number))
+    return undefined;
+  const lowerDown = down.op.name === "matmul" ? lowerMatmul : lowerMatmulExperts;
+  const lower = (context: LoweringContext) =>
+    scalarsOf(down, context.dims).T === 1 ? lowerDown(down, context, silu) : [...lowerSiluMul(silu, context), ...lowerDown(down, context)];
+  return { nodes: [silu, down], elided: [], lower };
+};
+
 /** In the order in which they are tried. */
-export const patterns: readonly Pattern[] = [matmulConv, residualNorm, normRopeCache, normRopeHeads, gatedAttention, deltaNorm];
+export const patterns: readonly Pattern[] = [siluMatmul, matmulConv, residualNorm, normRopeCache, normRopeHeads, gatedAttention, deltaNorm];
