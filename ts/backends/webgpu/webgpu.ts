@@ -1,12 +1,13 @@
 import { BackendError, DisposedError } from "../../errors.ts";
 import type { Dims, Node } from "../../graph/tensor.ts";
 import type { Backend, BackendBuffer, Plan, Split } from "../backend.ts";
-import { type DeviceOptions, GpuDevice } from "./device.ts";
+import type { DeviceOptions, GpuDevice } from "./device.ts";
+import { giveDevice, takeDevice } from "./device-pool.ts";
 import type { GpuCapabilities } from "./dispatch.ts";
 import { supported } from "./lower.ts";
 import { GpuBuffer, GpuMemory, gpuBuffer } from "./memory.ts";
 import { packWeights } from "./pack.ts";
-import { Pipelines } from "./pipelines.ts";
+import type { Pipelines } from "./pipelines.ts";
 import { GpuPlan } from "./plan.ts";
 import { Transfer } from "./transfer.ts";
 
@@ -27,6 +28,7 @@ export interface WebGpuCounters {
 export class WebGpuBackend implements Backend {
   readonly name = "webgpu";
   readonly #device: GpuDevice;
+  readonly #options: WebGpuOptions;
   readonly #memory: GpuMemory;
   readonly #pipelines: Pipelines;
   readonly #transfer: Transfer;
@@ -34,16 +36,17 @@ export class WebGpuBackend implements Backend {
   #last = { dispatches: 0, submits: 0 };
   #closed = false;
 
-  private constructor(device: GpuDevice) {
+  private constructor(device: GpuDevice, options: WebGpuOptions) {
     this.#device = device;
+    this.#options = options;
     this.#memory = new GpuMemory(device);
-    this.#pipelines = new Pipelines(device);
+    this.#pipelines = device.pipelines;
     this.#transfer = new Transfer(device, this.#memory, this.#pipelines);
   }
 
-  /** Finds an adapter and opens a device with all that it offers. Throws CapabilityError, telling what to install or to run instead. */
+  /** Finds an adapter and opens a device with all that it offers, or takes the one that the last backend of these options has left. Throws CapabilityError, telling what to install or to run instead. */
   static async create(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
-    return new WebGpuBackend(await GpuDevice.open(options));
+    return new WebGpuBackend(await takeDevice(options), options);
   }
 
   /** The device itself, for callers that share it. */
@@ -123,7 +126,10 @@ export class WebGpuBackend implements Backend {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#device.close();
+    for (const plan of this.#plans) plan.dispose();
+    this.#transfer.close();
+    this.#memory.close();
+    giveDevice(this.#device, this.#options);
   }
 
   #check(): void {
