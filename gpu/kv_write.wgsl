@@ -1,4 +1,5 @@
-// Writes the keys and values of T tokens into the KV cache, rounded to its type; a workgroup a head of a token, keys then values.
+// Writes the keys and values of T tokens into the KV cache, rounded to its type; a workgroup a head of a token, keys then values,
+// then whatever else the dispatch is for: `rest` has the workgroups behind these.
 @group(0) @binding(0) var<storage, read> k: array<f32>; // [T, G, D]
 @group(0) @binding(1) var<storage, read> v: array<f32>; // [T, G, D]
 @group(0) @binding(2) var<storage, read_write> k_cache: array<u32>; // [S, G, N, D]
@@ -9,7 +10,10 @@
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
   let unit = folded(wg, count);
-  if (unit >= T() * G * 2) { return; }
+  if (unit >= T() * G * 2) {
+    rest(unit - T() * G * 2, lid);
+    return;
+  }
   let head = unit % (T() * G);
   let key = unit < T() * G;
   var squares = 0.0;

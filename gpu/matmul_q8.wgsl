@@ -1,7 +1,4 @@
-// Activations as int8, with a scale and two sums for each unit of 32 (quantize_unit.wgsl makes them), and their products with weights.
-@group(0) @binding(3) var<storage, read> xq: array<vec4<u32>>; // int8[T, units, 32]
-@group(0) @binding(4) var<storage, read> x_meta: array<vec2<u32>>; // [T, units]: f32 scale, then the int16 sums of either half
-
+// Activations as int8, with a scale and two sums for each unit of 32 (matmul_q8_*.wgsl has them), and their products with weights.
 struct Activation {
   a: vec4<u32>,
   b: vec4<u32>,
@@ -12,11 +9,6 @@ struct Activation {
 fn activation_of(a: vec4<u32>, b: vec4<u32>, scale_sums: vec2<u32>) -> Activation {
   let sums = bitcast<i32>(scale_sums.y);
   return Activation(a, b, bitcast<f32>(scale_sums.x), vec2(extractBits(sums, 0u, 16u), extractBits(sums, 16u, 16u)));
-}
-
-fn activation(row: u32, u: u32) -> Activation {
-  let unit = row * UNITS + u;
-  return activation_of(xq[2u * unit], xq[2u * unit + 1u], x_meta[unit]);
 }
 
 // Σ over a unit of weight · activation. Integers until the scales come in: ZERO's share of the sum is taken off exactly.

@@ -9,6 +9,7 @@ fn x_octet(row: u32, octet: u32) -> Octet {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
   weight_init(lid);
   let job = job_of(group.y);
+  x_prepare(x_row(job.first), lid);
   let n0 = ((group.x + group.z * groups.x) * (WORKGROUP / LANES) + lid / LANES) * ROWS;
   var sums: array<array<f32, TOKENS>, ROWS>;
   if (n0 < N && job.count > 0u) {
@@ -29,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     for (var t = 0u; t < TOKENS; t++) {
       let sum = lanes_sum(sums[r][t], lid);
       if (lid % LANES == 0u && n0 + r < N && t < job.count) {
-        store(job.first + t, n0 + r, sum);
+        finish(job.first + t, n0 + r, sum);
       }
     }
   }

@@ -1,17 +1,14 @@
-// out = rope(rms_norm(x) · norm); a workgroup a head.
-@group(0) @binding(0) var<storage, read_write> out: array<f32>; // [T, H, D]
-@group(0) @binding(1) var<storage, read> x: array<f32>; // [T, H, D]
-@group(0) @binding(2) var<storage, read> norm: array<f32>; // [D]
-@group(0) @binding(3) var<storage, read> rotation: array<f32>; // [T, 2, P]
+// out = rope(rms_norm(x) · norm): the head of a query.
+@group(0) @binding(OUT) var<storage, read_write> out: array<f32>; // [T, H, D]
+@group(0) @binding(X) var<storage, read> x: array<f32>; // [T, H, D]
+@group(0) @binding(NORM) var<storage, read> norm: array<f32>; // [D]
 
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
-  let head = folded(wg, count);
+fn query(head: u32, lid: u32) {
   if (head >= arrayLength(&x) / D) { return; }
   var squares = 0.0;
   for (var i = lid; i < D; i += WG) {
     let v = x[head * D + i];
-    row[i] = v;
+    row[i] = v * norm[i];
     squares += v * v;
   }
   norm_rope(head / H, squares, lid);

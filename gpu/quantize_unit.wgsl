@@ -20,17 +20,10 @@ fn block_largest(v: array<vec4f, 8>, lid: u32) -> f32 {
   return largest;
 }
 
-fn quantize_quad(v: vec4f, inverse: f32, sum: ptr<function, i32>) -> u32 {
-  let q = vec4i(round(v * inverse)); // halves to even
-  *sum += q.x + q.y + q.z + q.w;
-  let b = bitcast<vec4u>(q) & vec4u(255);
-  return b.x | (b.y << 8) | (b.z << 16) | (b.w << 24);
-}
-
 /// 32 values to their unit's codes, scale and sums.
 fn quantize_unit(unit: u32, v: array<vec4f, 8>, largest: f32) {
   var quads = v;
-  let inverse = select(0.0, 127.0 / largest, largest > 1e-30); // below, the inverse could overflow: such a block is zero
+  let inverse = quantize_inverse(largest);
   var low = 0;
   var high = 0;
   var codes: array<u32, 8>;

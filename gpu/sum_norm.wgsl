@@ -4,10 +4,7 @@
 @group(0) @binding(1) var<storage, read_write> out: array<f32>; // [T, E]
 @group(0) @binding(2) var<storage, read> weight: array<f32>; // [E]
 
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) wg: vec3u, @builtin(num_workgroups) count: vec3u, @builtin(local_invocation_index) lid: u32) {
-  let t = folded(wg, count);
-  if (t >= arrayLength(&sum) / E) { return; }
+fn norm_row(t: u32, lid: u32) {
   var squares = 0.0;
   for (var e = lid; e < E; e += WG) {
     let v = term(t, e);

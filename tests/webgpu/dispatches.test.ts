@@ -4,10 +4,11 @@ import { dispatchesOf, graphOf, splitOf } from "./shapes.ts";
 /** What one token costs in dispatches, counted on the shapes of real models: most of a token's time on a fast GPU. */
 describe("dispatches a token", () => {
   it.each([
-    ["qwen3next-80b-a3b", "Q4_K_M", 637, 36],
-    ["qwen3next-80b-a3b", "Q8_0", 559, 0],
-    ["qwen35moe-35b-a3b", "Q4_K_M", 532, 30],
-    ["qwen35-9b", "Q4_K_M", 362, 24],
+    ["qwen3next-80b-a3b", "Q4_K_M", 493, 36],
+    ["qwen3next-80b-a3b", "Q8_0", 415, 0],
+    ["qwen3next-80b-a3b", "BF16", 463, 0],
+    ["qwen35moe-35b-a3b", "Q4_K_M", 412, 30],
+    ["qwen35-9b", "Q4_K_M", 330, 24],
   ] as const)("%s %s: at most %i", (preset, quant, most, rounded) => {
     const max = { T: 512, O: 1 };
     const model = graphOf(preset, quant, { contextLength: 32768, sequences: 1, cacheTypeK: "F16", cacheTypeV: "F16", max });

@@ -134,6 +134,32 @@ describe.skipIf(!backend)("errors", () => {
     on!.close();
   });
 
+  it("a device that was given back whole serves the next backend, a lost or failed one does not", async () => {
+    const [first, other] = [await testBackend(), await testBackend()];
+    const kept = first!.device;
+    expect(other!.device).not.toBe(kept); // one backend at a time
+    const { split, buffers } = sum(first!);
+    await first!.prepare(split);
+    other!.close();
+    first!.close();
+    expect(first!.counters).toMatchObject({ usedBytes: 0, liveBuffers: 0 });
+    const second = await testBackend();
+    expect(second!.device).toBe(kept);
+    expect(() => first!.alloc(4)).toThrow(DisposedError);
+    first!.free(buffers.x); // late, and harmless
+    const fine = await testBackend({ subgroups: false });
+    expect(fine!.device).not.toBe(kept); // other options
+    fine!.close();
+    second!.device.destroy();
+    await second!.device.lost;
+    expect(() => second!.alloc(4)).toThrow(DeviceLostError);
+    second!.close();
+    const third = await testBackend();
+    expect(third!.device).not.toBe(kept);
+    third!.free(third!.alloc(4));
+    third!.close();
+  });
+
   it("says what is wrong with a call", async () => {
     const on = await testBackend();
     const { split, buffers } = sum(on!);

@@ -64,6 +64,11 @@ function* modelDispatches(caps: GpuCapabilities): Generator<Dispatch> {
       const model = graphOf(preset, "Q4_K_M", { contextLength: 1024, sequences: 1, cacheTypeK: cache, cacheTypeV: cache, max });
       for (const T of [1, 64]) yield* dispatchesOf(splitOf(model, max), { T, O: 1 }, true, caps);
     }
+    for (const quant of ["Q8_0", "BF16"] as const) {
+      const max = { T: 1, O: 1 };
+      const model = graphOf(preset, quant, { contextLength: 1024, sequences: 1, cacheTypeK: "F16", cacheTypeV: "F16", max });
+      yield* dispatchesOf(splitOf(model, max), max, true, caps);
+    }
   }
 }
 

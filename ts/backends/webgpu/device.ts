@@ -1,6 +1,7 @@
 import { BackendError, DeviceLostError, OutOfMemoryError, type TandemError } from "../../errors.ts";
 import { type AdapterOptions, findAdapter } from "./adapter.ts";
 import type { GpuCapabilities } from "./dispatch.ts";
+import { Pipelines } from "./pipelines.ts";
 
 export interface DeviceOptions extends AdapterOptions {
   /** Each is used where the adapter offers it; false turns it off. */
@@ -46,6 +47,7 @@ export class GpuDevice {
   readonly description: string;
   /** Keeps Dawn's instance alive. */
   readonly gpu: GPU | undefined;
+  readonly pipelines: Pipelines;
   #lost: DeviceLostError | undefined;
   #failure: TandemError | undefined;
   #closed = false;
@@ -55,6 +57,7 @@ export class GpuDevice {
     this.caps = caps;
     this.description = description;
     this.gpu = gpu;
+    this.pipelines = new Pipelines(this);
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault?.();
       this.fail(asError(event.error));
@@ -86,6 +89,11 @@ export class GpuDevice {
   /** Records an error that no caller was there to catch: the next call throws it. The first one counts, the rest follow from it. */
   fail(error: TandemError): void {
     this.#failure ??= error;
+  }
+
+  /** Neither lost nor with an error that nobody has heard of. */
+  get healthy(): boolean {
+    return !this.#lost && !this.#failure && !this.#closed;
   }
 
   /** Throws what has gone wrong since the last call. A lost device stays lost. */

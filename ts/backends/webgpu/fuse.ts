@@ -5,6 +5,7 @@ import type { Dispatch, GpuCapabilities, LoweringContext } from "./dispatch.ts";
 import { patterns } from "./fusions.ts";
 import { lowerings } from "./lower.ts";
 import { loneUnit, type Merge, mergedUnit } from "./merge.ts";
+import { withNormMatmuls } from "./norm-matmul.ts";
 
 /** Nodes that become dispatches together. */
 export interface Unit {
@@ -30,6 +31,8 @@ export interface Neighbourhood {
   maker(tensor: Tensor, op: string): Node | undefined;
   /** The only reader of a value that nobody else wants, if it is of this op. */
   reader(tensor: Tensor, op: string): Node | undefined;
+  /** The only node of this op that reads a state. */
+  user(state: Tensor, op: string): Node | undefined;
 }
 
 /** Matmuls that run as one, and single ones whose weight is part of such. */
@@ -61,25 +64,28 @@ function single(node: Node): Unit {
  */
 export function fuse({ nodes, keep }: Split, caps: GpuCapabilities, { merges, lone }: Merged = NOTHING_MERGED): readonly Unit[] {
   const places = new Map<Node, Unit | undefined>([...lone].map(([node, merge]) => [node, loneUnit(merge, node)]));
-  for (const merge of merges) merge.nodes.forEach((node, i) => void places.set(node, i === 0 ? mergedUnit(merge) : undefined));
   if (!keep) return nodes.map((node) => places.get(node) ?? single(node));
   const around = neighbourhood(nodes, keep, caps);
+  for (const merge of merges) {
+    const conv = convBehind(merge, nodes, around);
+    merge.nodes.forEach((node, i) => void places.set(node, i === 0 ? mergedUnit(merge, conv) : undefined));
+    if (conv) places.set(conv, undefined);
+  }
   const groups = new Map<Node, Fusion>();
-  for (const node of nodes) {
-    if (groups.has(node)) continue;
-    for (const pattern of patterns) {
-      const found = pattern(node, around);
-      if (!found || found.nodes.some((one) => groups.has(one)) || !sound(found, nodes)) continue;
+  for (const pattern of patterns) {
+    for (const node of nodes) {
+      const found = groups.has(node) ? undefined : pattern(node, around);
+      if (!found || found.nodes.some((one) => groups.has(one) || places.has(one)) || !sound(found, nodes)) continue;
       for (const one of found.nodes) groups.set(one, found);
-      break;
     }
   }
-  return nodes.flatMap((node) => {
+  const units = nodes.flatMap((node) => {
     if (places.has(node)) return places.get(node) ?? [];
     const fusion = groups.get(node);
     if (!fusion) return [single(node)];
     return lastOf(fusion) === node ? [unitOf(fusion)] : [];
   });
+  return withNormMatmuls(units);
 }
 
 const lastOf = ({ nodes }: Fusion): Node => nodes.reduce((last, node) => (node.id > last.id ? node : last));
@@ -110,6 +116,15 @@ function sound(fusion: Fusion, nodes: readonly Node[]): boolean {
   });
 }
 
+/** The conv1d that alone reads one of a merge's outputs, if it can move to the merge's place: nobody between may touch its state. */
+function convBehind(merge: Merge, nodes: readonly Node[], around: Neighbourhood): Node | undefined {
+  const conv = merge.nodes.map(({ outputs }) => around.reader(outputs.out!, "conv1d")).find(Boolean);
+  if (!conv || Object.values(conv.inputs).filter(({ kind }) => kind === "value").length > 1) return undefined;
+  const between = nodes.slice(nodes.indexOf(merge.nodes[0]!), nodes.indexOf(conv));
+  const state = conv.inputs.state!.storage;
+  return between.some(({ inputs }) => Object.values(inputs).some(({ storage }) => storage === state)) ? undefined : conv;
+}
+
 function neighbourhood(nodes: readonly Node[], keep: ReadonlySet<Tensor>, caps: GpuCapabilities): Neighbourhood {
   const makers = new Map<Tensor, Node>();
   const readers = new Map<Tensor, Node[]>();
@@ -124,6 +139,10 @@ function neighbourhood(nodes: readonly Node[], keep: ReadonlySet<Tensor>, caps: 
     reader: (tensor, op) => {
       const all = readers.get(tensor.storage) ?? [];
       return all.length === 1 && !keep.has(tensor.storage) ? named(all[0], op) : undefined;
+    },
+    user: (state, op) => {
+      const all = (readers.get(state.storage) ?? []).filter((node) => node.op.name === op);
+      return all.length === 1 ? all[0] : undefined;
     },
   };
 }

@@ -8,6 +8,7 @@ import gateNone from "../../../gpu/gate_none.wgsl";
 import gateSigmoid from "../../../gpu/gate_sigmoid.wgsl";
 import headRow from "../../../gpu/head_row.wgsl";
 import kvWriteText from "../../../gpu/kv_write.wgsl";
+import kvWriteOnly from "../../../gpu/kv_write_only.wgsl";
 import kvWritePlain from "../../../gpu/kv_write_plain.wgsl";
 import tokens from "../../../gpu/tokens.wgsl";
 import { type Format, formatByName } from "../../graph/formats.ts";
@@ -25,7 +26,7 @@ export const cacheType = (tensor: Tensor): number => formatByName(tensor.type as
 
 export const lowerKvWrite: LowerNode = (node, { dims, range }) => {
   const s = scalarsOf(node, dims);
-  const files = [tokens, headRow, cacheEncode, kvWritePlain, kvWriteText];
+  const files = [tokens, headRow, cacheEncode, kvWritePlain, kvWriteOnly, kvWriteText];
   return [dispatch("kv_write", files, kvWriteConstants(node, s), kvWriteBindings(node, range), fold(2 * s.T! * s.G!))];
 };
 

@@ -2,6 +2,7 @@ import halvesQ8 from "../../../gpu/halves_q8.wgsl";
 import expertsPlan from "../../../gpu/matmul_experts_plan.wgsl";
 import quantizeF16 from "../../../gpu/quantize_f16.wgsl";
 import quantizeQ8 from "../../../gpu/quantize_q8.wgsl";
+import quantizeQuad from "../../../gpu/quantize_quad.wgsl";
 import quantizeUnit from "../../../gpu/quantize_unit.wgsl";
 import type { Tensor } from "../../graph/tensor.ts";
 import type { Dispatch, GpuRange, LoweringContext, Rounded } from "./dispatch.ts";
@@ -56,7 +57,10 @@ export function quantisedActivations(
   if (!take(context, name, x.storage)) return { ranges, dispatches: [] };
   const bindings = [["read", context.range(x)] as const, ["read_write", codes] as const, ["read_write", meta] as const];
   const constants = { WG: ROUND_WG, ...unitConstants(1, form) };
-  return { ranges, dispatches: [dispatch("quantize_q8", [quantizeUnit, quantizeQ8], constants, bindings, fold(units / ROUND_WG))] };
+  return {
+    ranges,
+    dispatches: [dispatch("quantize_q8", [quantizeQuad, quantizeUnit, quantizeQ8], constants, bindings, fold(units / ROUND_WG))],
+  };
 }
 
 /** Rows of x in f16 with a scale each: of x itself for float weights (block 1), else of its int8 form, so that all kernels see the same x. */

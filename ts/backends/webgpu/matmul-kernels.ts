@@ -1,6 +1,10 @@
+import common from "../../../gpu/common.wgsl";
 import dot from "../../../gpu/matmul_dot.wgsl";
 import dotPlain from "../../../gpu/matmul_dot_plain.wgsl";
+import finish from "../../../gpu/matmul_finish.wgsl";
 import q8 from "../../../gpu/matmul_q8.wgsl";
+import q8Read from "../../../gpu/matmul_q8_read.wgsl";
+import q8Silu from "../../../gpu/matmul_q8_silu.wgsl";
 import store from "../../../gpu/matmul_store.wgsl";
 import sum from "../../../gpu/matmul_sum.wgsl";
 import sumSubgroup from "../../../gpu/matmul_sum_subgroup.wgsl";
@@ -13,12 +17,15 @@ import vec from "../../../gpu/matmul_vec.wgsl";
 import vecDense from "../../../gpu/matmul_vec_dense.wgsl";
 import vecExperts from "../../../gpu/matmul_vec_experts.wgsl";
 import vecFloat from "../../../gpu/matmul_vec_float.wgsl";
+import xFloatSilu from "../../../gpu/matmul_x_float_silu.wgsl";
 import xScalar from "../../../gpu/matmul_x_scalar.wgsl";
+import xSilu from "../../../gpu/matmul_x_silu.wgsl";
 import xVec4 from "../../../gpu/matmul_x_vec4.wgsl";
+import quantizeQuad from "../../../gpu/quantize_quad.wgsl";
 import unit from "../../../gpu/weights/unit.wgsl";
-import type { Format } from "../../graph/formats.ts";
+import { type Format, formatByName } from "../../graph/formats.ts";
 import type { GpuCapabilities, KernelSpec } from "./dispatch.ts";
-import { packingOf, unitsOf } from "./matmul-packing.ts";
+import { packingOf, UNIT, unitsOf } from "./matmul-packing.ts";
 
 /**
  * The kernels of the matmul family as whole files put together: how weights are read (gpu/weights), how x is read, which rows a workgroup
@@ -32,6 +39,8 @@ export interface Problem {
   /** Columns of out, and the first that this dispatch writes. */
   readonly outStride: number;
   readonly firstN: number;
+  /** x is silu(gate) · up of one row, and every workgroup makes it for itself: 3 and 4 are gate and up. For matrix-vector kernels only. */
+  readonly silu?: boolean;
   /** For matmul_experts: all experts, those bound, and how many slots in a row read the same row of x. */
   readonly experts?: { readonly X: number; readonly first: number; readonly count: number; readonly shared: number };
 }
@@ -59,43 +68,47 @@ export interface TileShape {
   readonly step: number;
 }
 
-function common({ format, N, K, outStride, firstN, experts }: Problem): Record<string, number> {
+function sizes({ format, N, K, outStride, firstN, experts }: Problem): Record<string, number> {
   const rest: Record<string, number> = experts
     ? { X: experts.X, FIRST_EXPERT: experts.first, EXPERTS: experts.count, SHARED: experts.shared }
     : {};
   return { N, K, UNITS: unitsOf(K), OUT_STRIDE: outStride, FIRST_N: firstN, ...packingOf(format).constants, ...rest };
 }
 
-/** The files that read x for a format: int8 beside int8 codes, f32 beside floats. */
-function xFiles({ format, K }: Problem, caps: GpuCapabilities): readonly string[] {
-  if (packingOf(format).quantised) return [caps.dot4I8Packed ? dot : dotPlain, q8];
-  return [K % 4 === 0 ? xVec4 : xScalar];
+/** The files that read x for a format, or make it: int8 beside int8 codes, f32 beside floats. */
+function xFiles({ format, K, silu }: Problem, caps: GpuCapabilities): readonly string[] {
+  const made = silu ? [common, xSilu] : [];
+  if (packingOf(format).quantised) return [caps.dot4I8Packed ? dot : dotPlain, q8, ...made, ...(silu ? [quantizeQuad, q8Silu] : [q8Read])];
+  return silu ? [...made, xFloatSilu] : [K % 4 === 0 ? xVec4 : xScalar];
+}
+
+/** Largest row that is made in fast memory: at 1024 it takes 7 KiB, and more would be read too often for the dispatch that it saves. */
+const MAX_MADE = 1024;
+
+export function canMakeSilu(format: Format, K: number): boolean {
+  return K <= MAX_MADE && K % (packingOf(format).quantised ? UNIT : 4) === 0;
+}
+
+/** How sums over `lanes` neighbouring invocations end. Sub-groups smaller than 4 lanes are not worth their shuffles. */
+export function laneSums(
+  lanes: number,
+  { subgroups, subgroupMin }: GpuCapabilities,
+): Pick<KernelSpec, "constants" | "enables"> & { readonly file: string } {
+  if (!subgroups || subgroupMin < 4) return { file: sum, constants: { LANES: lanes }, enables: [] };
+  return { file: sumSubgroup, constants: { LANES: lanes, SUB: Math.min(subgroupMin, lanes) }, enables: ["subgroups"] };
 }
 
 export function vecKernel(problem: Problem, shape: VecShape, caps: GpuCapabilities): KernelSpec {
   const { format, experts } = problem;
   const { files, quantised } = packingOf(format);
-  // Sub-groups smaller than 4 lanes are not worth their shuffles.
-  const sub = caps.subgroups && caps.subgroupMin >= 4 ? Math.min(caps.subgroupMin, shape.lanes) : 0;
-  const constants = {
-    WORKGROUP: shape.workgroup,
-    LANES: shape.lanes,
-    ROWS: shape.rows,
-    TOKENS: shape.tokens,
-    ...(sub ? { SUB: sub } : {}),
-  };
+  const sums = laneSums(shape.lanes, caps);
+  const constants = { WORKGROUP: shape.workgroup, ROWS: shape.rows, TOKENS: shape.tokens, ...sums.constants };
+  const made: Record<string, number> = problem.silu && quantised ? { BLOCK_UNITS: formatByName(format).blockSize / UNIT } : {};
   return {
-    name: `${experts ? "matmul_experts" : "matmul"} vec ${format} ${problem.N}x${problem.K}`,
-    files: [
-      ...files,
-      ...xFiles(problem, caps),
-      store,
-      experts ? vecExperts : vecDense,
-      sub ? sumSubgroup : sum,
-      quantised ? vec : vecFloat,
-    ],
-    constants: { ...common(problem), ...constants },
-    enables: sub ? ["subgroups"] : [],
+    name: `${problem.silu ? "silu_mul + " : ""}${experts ? "matmul_experts" : "matmul"} vec ${format} ${problem.N}x${problem.K}`,
+    files: [...files, ...xFiles(problem, caps), store, finish, experts ? vecExperts : vecDense, sums.file, quantised ? vec : vecFloat],
+    constants: { ...sizes(problem), ...constants, ...made },
+    enables: sums.enables,
     access: experts ? ACCESS : ACCESS.slice(0, 6),
   };
 }
@@ -108,7 +121,7 @@ export function tileKernel(problem: Problem, shape: TileShape, caps: GpuCapabili
   return {
     name: `${experts ? "matmul_experts" : "matmul"} tile ${format} ${problem.N}x${problem.K}`,
     files: [...files, ...xFiles(problem, caps), store, experts ? tileExperts : tileDense, quantised ? tileQ8 : tileF32],
-    constants: { ...common(problem), ...constants },
+    constants: { ...sizes(problem), ...constants },
     access: experts ? ACCESS : ACCESS.slice(0, 6),
   };
 }
@@ -137,7 +150,7 @@ export function matrixKernel(problem: Problem, { BM, BN }: MatrixShape, caps: Gp
   return {
     name: `matmul matrix ${format} ${problem.N}x${problem.K}`,
     files: [...files, ...(quantised ? [unit] : []), store, tileDense, tileMatrix],
-    constants: { ...common(problem), ...constants },
+    constants: { ...sizes(problem), ...constants },
     enables: ["f16", "subgroups", "chromium_experimental_subgroup_matrix"],
     access: ACCESS.slice(0, 6),
   };

@@ -26,14 +26,17 @@ export function useVecExperts(slots: number, X: number): boolean {
 }
 
 const VEC_WORKGROUP = 128;
+/** Rows a lane where each workgroup makes its x first: fewer workgroups read gate and up less often. */
+const SILU_ROWS = 4;
 
-export function vecShape({ format, N, K }: Problem, tokens: number): VecShape {
+export function vecShape({ format, N, K, silu }: Problem, tokens: number): VecShape {
   const { quantised, constants } = packingOf(format);
   const steps = quantised ? unitsOf(K) : Math.ceil(K / 8);
   // Two steps a lane, so that loads overlap; a matrix of few rows has no other way to keep the GPU busy than more lanes a row.
   const wanted = Math.max(N < 1024 ? steps : steps / 2, 16);
   const lanes = powerOfTwo(Math.min(wanted, steps, quantised ? 64 : 128));
   const many = N >= 4096;
+  if (silu) return { workgroup: VEC_WORKGROUP, lanes, rows: SILU_ROWS, tokens: 1 };
   // Formats with levels look them up: two rows hide the table's latency (1514 GB/s against 1375).
   if (tokens === 1) return { workgroup: VEC_WORKGROUP, lanes, rows: many && "LEVELS_0" in constants ? 2 : 1, tokens: 1 };
   const [rows, at] = many ? manyRows(tokens) : fewRows(tokens);

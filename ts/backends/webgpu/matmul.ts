@@ -1,7 +1,7 @@
 import { type Format, formatByName } from "../../graph/formats.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Tensor } from "../../graph/tensor.ts";
-import type { Dispatch, GpuCapabilities, GpuRange, LoweringContext, LowerNode } from "./dispatch.ts";
+import type { Dispatch, GpuCapabilities, GpuRange, LoweringContext } from "./dispatch.ts";
 import { expertTiles, halfActivations, quantisedActivations } from "./matmul-activations.ts";
 import { type MatrixShape, matrixKernel, type Problem, type TileShape, tileKernel, vecKernel } from "./matmul-kernels.ts";
 import { largestRowBytes, packingOf, ROW_ALIGN, weightBindings } from "./matmul-packing.ts";
@@ -17,14 +17,14 @@ interface Weight {
   readonly K: number;
 }
 
-/** out[t, n] = Σ_k x[t, k] · w[n, k] */
-export const lowerMatmul: LowerNode = (node, context) => {
+/** out[t, n] = Σ_k x[t, k] · w[n, k]. `silu`: the silu_mul node that x comes from; for one token the matmul's workgroups do its work. */
+export const lowerMatmul = (node: Node, context: LoweringContext, silu?: Node): readonly Dispatch[] => {
   const { T, N, K } = sizes(node, context, "T", "N", "K");
   const { x, w } = node.inputs as { x: Tensor; w: Tensor };
   const weight = { format: w.type as Format, packed: context.range(w), rows: N, K };
-  const whole: Problem = { format: weight.format, N, K, outStride: N, firstN: 0 };
+  const whole: Problem = { format: weight.format, N, K, outStride: N, firstN: 0, silu: silu !== undefined };
   const matrix = useVec(T) ? undefined : matrixShape(whole, T, context.caps);
-  const activations = activationsOf(x, T, weight, matrix !== undefined, context);
+  const activations = silu ? siluInputs(silu, context) : activationsOf(x, T, weight, matrix !== undefined, context);
   const out = context.range(node.outputs.out!);
   const dispatches = rowRanges(weight, ROW_ALIGN, context).flatMap(({ first, count }) =>
     tokenRanges(T, N, K, context).map((tokens): Dispatch => {
@@ -54,19 +54,19 @@ function tileWork(problem: Problem, tokens: number, matrix: MatrixShape | undefi
 }
 
 /** out[t, u, n] = Σ_k x[t, u mod B, k] · w[ids[t, u], n, k] */
-export const lowerMatmulExperts: LowerNode = (node, context) => {
+export const lowerMatmulExperts = (node: Node, context: LoweringContext, silu?: Node): readonly Dispatch[] => {
   const { T, U, B, X, N, K } = sizes(node, context, "T", "U", "B", "X", "N", "K");
   const { x, w, ids } = node.inputs as { x: Tensor; w: Tensor; ids: Tensor };
   const { caps } = context;
   const weight = { format: w.type as Format, packed: context.range(w), rows: X * N, K };
   const slots = T * U;
-  const activations = activationsOf(x, T * B, weight, false, context);
+  const activations = silu ? siluInputs(silu, context) : activationsOf(x, T * B, weight, false, context);
   const tile = expertTileShape(slots, X, caps);
   const plan = useVecExperts(slots, X) ? undefined : expertTiles(ids, slots, X, tile.BM, context);
   const out = context.range(node.outputs.out!);
   const dispatches = rowRanges(weight, alignedExperts(N) * N, context).map(({ first, count }): Dispatch => {
     const experts = { X, first: first / N, count: count / N, shared: B === 1 ? U : 1 };
-    const problem: Problem = { format: weight.format, N, K, outStride: N, firstN: 0, experts };
+    const problem: Problem = { format: weight.format, N, K, outStride: N, firstN: 0, silu: silu !== undefined, experts };
     const bindings = bind(weightBindings(weight.format, weight.packed, weight.rows, K, first, count), activations.ranges, out);
     if (!plan) return { ...vecWork(problem, slots, caps), bindings: [...bindings, context.range(ids)] };
     const workgroups = [Math.ceil(N / tile.BN), plan.maxTiles, 1] as const;
@@ -84,6 +84,11 @@ function sizes<L extends string>(node: Node, { dims }: LoweringContext, ...lette
 /** Bindings 0 to 5. Where x is one range (f32), no file reads binding 4: it repeats a plane of the weights. */
 function bind(weights: readonly GpuRange[], x: readonly GpuRange[], out: GpuRange): readonly GpuRange[] {
   return [...weights, x[0]!, x[1] ?? weights[0]!, out];
+}
+
+/** What matmul_x_silu.wgsl reads. */
+function siluInputs({ inputs }: Node, { range }: LoweringContext): { ranges: readonly GpuRange[]; dispatches: readonly Dispatch[] } {
+  return { ranges: [range(inputs.gate!), range(inputs.up!)], dispatches: [] };
 }
 
 /** x in f16 or int8, and its scales, or x itself. */

@@ -1,4 +1,4 @@
-import { BackendError, OutOfMemoryError } from "../../errors.ts";
+import { BackendError, DisposedError, OutOfMemoryError } from "../../errors.ts";
 import type { BackendBuffer } from "../backend.ts";
 import type { GpuDevice } from "./device.ts";
 import type { GpuRange } from "./dispatch.ts";
@@ -79,6 +79,7 @@ export class GpuMemory {
   readonly #live = new Map<GPUBuffer, number>();
   readonly #pending = new Set<Promise<void>>();
   #usedBytes = 0;
+  #closed = false;
 
   constructor(device: GpuDevice) {
     this.#device = device;
@@ -93,6 +94,7 @@ export class GpuMemory {
 
   /** Zeroed memory, readable and writable by kernels and copies. Throws OutOfMemoryError beyond the device's largest buffer. */
   alloc(bytes: number, label: string, usage: number = BUFFER_USAGE.STORAGE | BUFFER_USAGE.COPY_SRC | BUFFER_USAGE.COPY_DST): GPUBuffer {
+    if (this.#closed) throw new DisposedError("webgpu: this backend was closed: load the model again");
     const { device, description } = this.#device;
     const { maxBufferSize } = device.limits;
     if (!(bytes <= maxBufferSize)) {
@@ -108,7 +110,7 @@ export class GpuMemory {
     } finally {
       const watched = device.popErrorScope().then(
         (error) => {
-          if (!error) return;
+          if (!error || this.#closed) return; // the device may serve somebody else by now
           const wanted = `webgpu: ${size} bytes ("${label}") could not be had beside ${this.#usedBytes} bytes already taken on ${description}`;
           this.#device.fail(new OutOfMemoryError(`${wanted}: lower gpuLayers or the context length`));
         },
@@ -128,6 +130,12 @@ export class GpuMemory {
     this.#live.delete(buffer);
     this.#usedBytes -= size;
     buffer.destroy();
+  }
+
+  /** Frees whatever is left: nothing can be allocated afterwards. */
+  close(): void {
+    this.#closed = true;
+    for (const buffer of [...this.#live.keys()]) this.free(buffer);
   }
 
   /** Until it is known whether every allocation so far has succeeded. Throws OutOfMemoryError if one has not. */

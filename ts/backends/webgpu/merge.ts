@@ -4,6 +4,7 @@ import matmulStoreParts from "../../../gpu/matmul_store_parts.wgsl";
 import type { Format } from "../../graph/formats.ts";
 import { type Dim, elements, type Node, ownStorage, type Tensor } from "../../graph/tensor.ts";
 import type { Split } from "../backend.ts";
+import { withConv } from "./conv-store.ts";
 import type { Dispatch, LoweringContext } from "./dispatch.ts";
 import type { Unit } from "./fuse.ts";
 import { dispatch, foldElements, WG } from "./kernel.ts";
@@ -89,11 +90,24 @@ export function partsOf({ nodes, firsts, whole }: Merge): [Tensor, Part][] {
   return nodes.map(({ outputs }, i) => [outputs.out!.storage, { whole: whole.outputs.out!, first: firsts[i]! }]);
 }
 
-/** All matmuls of a merge, at the place of the first: nothing but x must be there. */
-export function mergedUnit(merge: Merge): Unit {
+/** All matmuls of a merge, at the place of the first: nothing but x must be there. With the conv1d that alone reads one of them, if any. */
+export function mergedUnit(merge: Merge, conv?: Node): Unit {
   const { nodes, whole } = merge;
   const { w: _, ...reads } = whole.inputs;
-  return { nodes, reads: Object.values(reads), writes: [whole.outputs.out!], lower: (context) => lowerMerged(merge, context) };
+  const unit = {
+    nodes,
+    reads: Object.values(reads),
+    writes: [whole.outputs.out!],
+    lower: (context: LoweringContext) => lowerMerged(merge, context),
+  };
+  if (!conv) return unit;
+  const first = merge.firsts[nodes.findIndex(({ outputs }) => outputs.out!.storage === conv.inputs.x!.storage)]!;
+  return {
+    nodes: [...nodes, conv],
+    reads: [...unit.reads, ...Object.values(conv.inputs)],
+    writes: [...unit.writes, conv.outputs.out!],
+    lower: (context) => withConv(unit.lower(context), conv, first, context),
+  };
 }
 
 /** A merge of another plan's nodes as one node of this plan must run it: all of it, over this node's x. */

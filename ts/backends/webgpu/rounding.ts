@@ -1,3 +1,4 @@
+import quantizeQuad from "../../../gpu/quantize_quad.wgsl";
 import quantizeUnit from "../../../gpu/quantize_unit.wgsl";
 import rowDonePlain from "../../../gpu/row_done.wgsl";
 import rowDoneQ8 from "../../../gpu/row_done_q8.wgsl";
@@ -46,7 +47,11 @@ export function rounding(out: Tensor, length: number, used: number, context: Low
   if (used + 2 > context.caps.limits.maxStorageBuffersPerShaderStage) return undefined;
   const { ranges, dispatches } = quantisedActivations(out, rowsOf(out, form.K, context.dims), form, context);
   if (dispatches.length === 0) return undefined; // else its dispatch is dropped: the caller does that work
-  return { files: [quantizeUnit], constants: unitConstants(used, form), bindings: ranges.map((range) => ["read_write", range] as const) };
+  return {
+    files: [quantizeQuad, quantizeUnit],
+    constants: unitConstants(used, form),
+    bindings: ranges.map((range) => ["read_write", range] as const),
+  };
 }
 
 /** The same for kernels whose workgroups write whole rows: they call row_done behind each. */

@@ -76,6 +76,11 @@ export class Transfer {
     for (const buffer of this.#idle.splice(0)) this.#memory.free(buffer);
   }
 
+  close(): void {
+    this.release();
+    this.#step.buffer.destroy();
+  }
+
   #take(bytes: number): GPUBuffer {
     const fit = this.#idle.findIndex((buffer) => buffer.size >= bytes);
     if (fit >= 0) return this.#idle.splice(fit, 1)[0]!;

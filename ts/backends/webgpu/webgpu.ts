@@ -1,13 +1,14 @@
 import { BackendError, DisposedError } from "../../errors.ts";
 import type { Dims, Node } from "../../graph/tensor.ts";
 import type { Backend, BackendBuffer, Plan, Recorder, Split, Timeline } from "../backend.ts";
-import { type DeviceOptions, GpuDevice } from "./device.ts";
+import type { DeviceOptions, GpuDevice } from "./device.ts";
+import { giveDevice, takeDevice } from "./device-pool.ts";
 import type { GpuCapabilities } from "./dispatch.ts";
 import { supported } from "./lower.ts";
 import { GpuBuffer, GpuMemory, gpuBuffer } from "./memory.ts";
 import { packWeights } from "./pack.ts";
 import { clockStep, PassTimer, stepTimes } from "./pass-timer.ts";
-import { Pipelines } from "./pipelines.ts";
+import type { Pipelines } from "./pipelines.ts";
 import { GpuPlan } from "./plan.ts";
 import type { Program } from "./program.ts";
 import { Transfer } from "./transfer.ts";
@@ -35,6 +36,7 @@ const COARSE_CLOCK =
 export class WebGpuBackend implements Backend {
   readonly name = "webgpu";
   readonly #device: GpuDevice;
+  readonly #options: WebGpuOptions;
   readonly #memory: GpuMemory;
   readonly #pipelines: Pipelines;
   readonly #transfer: Transfer;
@@ -44,16 +46,17 @@ export class WebGpuBackend implements Backend {
   #clockOffset: number | undefined;
   #closed = false;
 
-  private constructor(device: GpuDevice) {
+  private constructor(device: GpuDevice, options: WebGpuOptions) {
     this.#device = device;
+    this.#options = options;
     this.#memory = new GpuMemory(device);
-    this.#pipelines = new Pipelines(device);
+    this.#pipelines = device.pipelines;
     this.#transfer = new Transfer(device, this.#memory, this.#pipelines);
   }
 
-  /** Finds an adapter and opens a device with all that it offers. Throws CapabilityError, telling what to install or to run instead. */
+  /** Finds an adapter and opens a device with all that it offers, or takes the one that the last backend of these options has left. Throws CapabilityError, telling what to install or to run instead. */
   static async create(options: WebGpuOptions = {}): Promise<WebGpuBackend> {
-    return new WebGpuBackend(await GpuDevice.open(options));
+    return new WebGpuBackend(await takeDevice(options), options);
   }
 
   /** The device itself, for callers that share it. */
@@ -146,7 +149,10 @@ export class WebGpuBackend implements Backend {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#device.close();
+    for (const plan of this.#plans) plan.dispose();
+    this.#transfer.close();
+    this.#memory.close();
+    giveDevice(this.#device, this.#options);
   }
 
   #check(): void {
