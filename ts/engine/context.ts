@@ -196,6 +196,11 @@ export class Context {
     return this.#inTurn(async () => this.#memory.load(sequence, bytes));
   }
 
+  /** @internal The memory of all sequences, between two decodes: for a cache of prefixes. */
+  withMemory<T>(work: (memory: SequenceMemory) => T | Promise<T>): Promise<T> {
+    return this.#inTurn(async () => work(this.#memory));
+  }
+
   /** The residual stream of the last ubatch: f32[T, E], 0 the embedding, i after layer i - 1. Needs keepResiduals. */
   readResidual(index: number): Promise<Float32Array> {
     return this.#inTurn(async () => {
