@@ -13,6 +13,9 @@ export { type GgufArray, type GgufField, type GgufScalar, type GgufValue, Metada
 export type { SourceInput } from "./io/open-source.ts";
 export type { ReadOptions, Source } from "./io/source.ts";
 export type { Config, RopeConfig } from "./models/config.ts";
+export type { Generation, GenerationUsage } from "./serving/generation.ts";
+export { GenerationQueue, type QueueOptions, type QueueStats } from "./serving/queue.ts";
+export type { GeneratedToken, GenerationRequest, PromptProgress } from "./serving/request.ts";
 export { type ChatMessage, ChatTemplate, type ChatTemplateInput, type ChatToolCall } from "./text/chat-template.ts";
 export type { StreamDecoder } from "./text/stream-decoder.ts";
 export { type EncodeOptions, Tokenizer } from "./text/tokenizer.ts";

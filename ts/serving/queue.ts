@@ -22,6 +22,9 @@ export interface QueueOptions extends Omit<ContextOptions, "sequences" | "checkp
   readonly checkpointEvery?: number;
 }
 
+/** Of a Model, what a queue needs. */
+export type QueueModel = Pick<Model, "tokenizer" | "createContext">;
+
 /** What a queue is doing, and counts since it was made. */
 export interface QueueStats {
   readonly parallel: number;
@@ -49,7 +52,7 @@ const WORTH_WAITING = 32;
  * where a sequence or a checkpoint holds its beginning. First come, first served; prompts that are read take turns.
  */
 export class GenerationQueue {
-  readonly #model: Model;
+  readonly #model: QueueModel;
   readonly #context: Context;
   readonly #cache: PrefixCache;
   readonly #pace: Pace;
@@ -62,7 +65,7 @@ export class GenerationQueue {
   #turn: Promise<void> = Promise.resolve();
   #disposed = false;
 
-  private constructor(model: Model, context: Context, options: typeof DEFAULTS) {
+  private constructor(model: QueueModel, context: Context, options: typeof DEFAULTS) {
     this.#model = model;
     this.#context = context;
     this.#options = options;
@@ -72,16 +75,19 @@ export class GenerationQueue {
   }
 
   /** Takes memory for the sequences. Throws what Model.createContext throws. */
-  static async create(model: Model, options: QueueOptions = {}): Promise<GenerationQueue> {
-    const { parallel, maxWaiting, cacheBytes, checkpointEvery, ...context } = { ...DEFAULTS, ...options };
-    const own = { parallel, maxWaiting, cacheBytes, checkpointEvery };
-    for (const [name, value] of Object.entries(own)) {
-      const least = name === "parallel" || name === "checkpointEvery" ? 1 : 0;
-      if (!Number.isInteger(value) || value < least) {
-        throw new InvalidArgumentError(`${name} must be a whole number of at least ${least}, got ${value}`);
-      }
-    }
-    return new GenerationQueue(model, await model.createContext({ ...context, sequences: parallel, checkpoints: 0 }), own);
+  static async create(model: QueueModel, options: QueueOptions = {}): Promise<GenerationQueue> {
+    const whole = (name: keyof typeof DEFAULTS, least: number) => {
+      const value = options[name] ?? DEFAULTS[name];
+      if (Number.isInteger(value) && value >= least) return value;
+      throw new InvalidArgumentError(`${name} must be a whole number of at least ${least}, got ${value}`);
+    };
+    const own = {
+      parallel: whole("parallel", 1),
+      maxWaiting: whole("maxWaiting", 0),
+      cacheBytes: whole("cacheBytes", 0),
+      checkpointEvery: whole("checkpointEvery", 1),
+    };
+    return new GenerationQueue(model, await model.createContext({ ...options, sequences: own.parallel, checkpoints: 0 }), own);
   }
 
   /** Tokens that a sequence can hold. */

@@ -29,9 +29,9 @@ export function unpackSession(bytes: Uint8Array, fingerprint: string, layout: Me
   if (!fits || rest.length !== sizes.length || rest.some((part, i) => part.length !== sizes[i])) {
     throw new SessionError("saved state: these bytes are a sequence of a context, not a session: load them with context.load()");
   }
-  const owned = rest.map((part) => part.slice());
+  const owned = rest.map((part) => new Uint8Array(part));
   const count = layout.state.length;
-  const tokens = new Int32Array(ids.slice().buffer);
+  const tokens = new Int32Array(new Uint8Array(ids).buffer); // not slice(): of a Buffer that is no copy
   return { tokens, length, state: owned.slice(0, count), cells: { from: 0, parts: owned.slice(count) } };
 }
 
