@@ -15,6 +15,7 @@ export type ErrorCode =
   | "device_lost"
   | "split_budget"
   | "session"
+  | "queue_full"
   | "disposed";
 
 export class TandemError extends Error {
@@ -107,6 +108,13 @@ export class DisposedError extends TandemError {
 export class SessionError extends TandemError {
   constructor(message: string, options?: ErrorOptions) {
     super("session", message, options);
+  }
+}
+
+/** As many requests wait as may wait. Nothing was queued: try again later. */
+export class QueueFullError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("queue_full", message, options);
   }
 }
 

@@ -211,10 +211,12 @@ export class Context {
   /** Bytes of weights that a run of so many tokens reads, by backend ("wasm", "webgpu"): see active-bytes.ts. */
   activeBytes(tokens = 1): ReadonlyMap<string, number> {
     return activeBytes(this.#executor.schedule, this.#executor.targets, this.#config, tokens);
-  }
+  /** @internal The memory of all sequences, between two decodes: for a cache of prefixes. */
+  withMemory<T>(work: (memory: SequenceMemory) => T | Promise<T>): Promise<T> 
+    return this.#inTurn(async () => work(this.#memory));
 
   /** The residual stream of the last ubatch: f32[T, E], 0 the embedding, i after layer i - 1. Needs keepResiduals. */
-  readResidual(index: number): Promise<Float32Array> {
+  readResidual(index: number): Promise<Float32Array> 
     return this.#inTurn(async () => {
       const tensor = this.#executor.model.residuals[index];
       if (!tensor || !this.#resolved.keepResiduals) {
@@ -222,39 +224,34 @@ export class Context {
       }
       return floats(await this.#executor.read(tensor, 0, 4 * this.#lastRun.T * this.#config.E));
     });
-  }
 
   /** After the final norm, of the rows whose logits were wanted in the last ubatch: f32[O, E]. */
-  readHidden(): Promise<Float32Array> {
+  readHidden(): Promise<Float32Array> 
     return this.#inTurn(async () =>
       floats(await this.#executor.read(this.#executor.model.hidden, 0, 4 * this.#lastRun.O * this.#config.E)),
     );
-  }
 
   /**
    * Where the time went in all runs since the last call, prefill and decode apart. Needs `profile`.
    *
    * Throws InvalidArgumentError without it, and what a GPU says when its times cannot be read.
    */
-  profile(): Promise<Profile> {
+  profile(): Promise<Profile> 
     return this.#inTurn(() => {
       if (!this.#profiler)
         throw new InvalidArgumentError("profile: this context is not timed: make it with createContext({ profile: true })");
       return this.#profiler.take();
     });
-  }
 
   /** Frees the memory. Further calls throw DisposedError; twice is fine. */
-  dispose(): void {
+  dispose(): void 
     if (this.#disposed) return;
     this.#disposed = true;
     this.#executor.dispose();
     this.#onDispose();
-  }
 
-  [Symbol.dispose](): void {
+  [Symbol.dispose](): void 
     this.dispose();
-  }
 
   /** Runs one call after the other, whatever became of the one before. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -337,7 +334,7 @@ export class Context {
   }
 
   /** Runs or reads for these sequences; when that fails half way they go back to their newest checkpoints. */
-  async #guarded<T>(sequences: readonly number[], work: () => Promise<T>): Promise<T> {
+  async #guarded<T>(sequences: readonly number[], work: () => Promise<T>): Promise<T> 
     try {
       return await work();
     } catch (cause) {
@@ -347,7 +344,6 @@ export class Context {
       if (cause instanceof TandemError) throw cause;
       throw new BackendError(`decode failed, its sequences went back to their newest checkpoints: ${(cause as Error).message}`, { cause });
     }
-  }
 
   async #readLogits(count: number): Promise<Float32Array[]> {
     const V = this.#config.V;

@@ -25,6 +25,20 @@ interface Checkpoint {
   readonly parts: readonly Uint8Array[];
 }
 
+/** Bytes of the parts in which a sequence's memory is read and written, the same for every sequence. */
+export interface MemoryLayout {
+  /** Of R and S, in each recurrent layer. */
+  readonly state: readonly number[];
+  /** Of one cell, for K and V and each kv head, in each attention layer. */
+  readonly cell: readonly number[];
+}
+
+/** Cells of the KV cache, of the tokens from `from` on: as many of them in each part as there are tokens. */
+export interface CellSpan {
+  readonly from: number;
+  readonly parts: readonly Uint8Array[];
+}
+
 /** A piece of a state tensor that belongs to one sequence. */
 interface Piece {
   readonly tensor: Tensor;
@@ -45,6 +59,7 @@ export class SequenceMemory {
   readonly #options: MemoryOptions;
   readonly #lengths: number[];
   readonly #checkpoints: Checkpoint[][];
+  readonly layout: MemoryLayout;
 
   constructor(layers: readonly LayerState[], access: StateAccess, options: MemoryOptions) {
     this.#layers = layers;
@@ -52,6 +67,12 @@ export class SequenceMemory {
     this.#options = options;
     this.#lengths = Array.from({ length: options.sequences }, () => 0);
     this.#checkpoints = Array.from({ length: options.sequences }, () => []);
+    this.layout = { state: this.#recurrent(0).map(({ bytes }) => bytes), cell: this.#cells(0, 0, 1).map(({ bytes }) => bytes) };
+  }
+
+  /** Of the model and the cache's types. */
+  get fingerprint(): string {
+    return this.#options.fingerprint;
   }
 
   /** Tokens that a sequence holds. Throws InvalidArgumentError for a sequence that does not exist. */
@@ -132,7 +153,7 @@ export class SequenceMemory {
   /** The sequence as bytes, for `load` here, in another context or in another process with the same model and cache types. */
   async save(sequence: number): Promise<Uint8Array> {
     const length = this.length(sequence);
-    const parts = await this.#readAll([...this.#recurrent(sequence), ...this.#cells(sequence, length)]);
+    const parts = await this.#readAll([...this.#recurrent(sequence), ...this.#cells(sequence, 0, length)]);
     return packSnapshot(this.#options.fingerprint, length, parts);
   }
 
@@ -143,11 +164,31 @@ export class SequenceMemory {
     if (length > this.#options.contextLength) {
       throw new SessionError(`saved state: it holds ${length} tokens, this context ${this.#options.contextLength}: create a longer one`);
     }
-    const pieces = [...this.#recurrent(sequence), ...this.#cells(sequence, length)];
-    if (pieces.length !== parts.length || pieces.some((piece, i) => piece.bytes !== parts[i]!.length)) {
+    const { state, cell } = this.layout;
+    const sizes = [...state, ...cell.map((bytes) => bytes * length)];
+    if (sizes.length !== parts.length || sizes.some((size, i) => size !== parts[i]!.length)) {
       throw new SessionError("saved state: its parts do not have this model's sizes: save the sequence again with this model");
     }
-    pieces.forEach((piece, i) => void this.#access.write(piece.tensor, parts[i]!, piece.offset));
+    this.assemble(sequence, length, parts.slice(0, state.length), [{ from: 0, parts: parts.slice(state.length) }]);
+  }
+
+  /** R and S of a sequence as they are now, in the parts of `layout.state`. */
+  readState(sequence: number): Promise<Uint8Array[]> {
+    return this.#readAll(this.#recurrent(sequence));
+  }
+
+  /** The cells of a sequence's tokens `from` to `to` (not included). */
+  async readCells(sequence: number, from: number, to: number): Promise<CellSpan> {
+    return { from, parts: await this.#readAll(this.#cells(sequence, from, to)) };
+  }
+
+  /** Makes a sequence hold `length` tokens: R and S as given, and these cells beside those that its stripe of the cache holds already. */
+  assemble(sequence: number, length: number, state: readonly Uint8Array[], spans: readonly CellSpan[]): void {
+    this.length(sequence);
+    this.#recurrent(sequence).forEach((piece, i) => void this.#access.write(piece.tensor, state[i]!, piece.offset));
+    for (const { from, parts } of spans) {
+      this.#cells(sequence, from, length).forEach((piece, i) => void this.#access.write(piece.tensor, parts[i]!, piece.offset));
+    }
     this.#lengths[sequence] = length;
     this.#checkpoints[sequence] = [];
   }
@@ -175,14 +216,16 @@ export class SequenceMemory {
     });
   }
 
-  /** The first `length` cells of each kv head of a sequence: caches are [S, G, N, D]. */
-  #cells(sequence: number, length: number): Piece[] {
+  /** The cells `from` to `to` (not included) of each kv head of a sequence: caches are [S, G, N, D]. */
+  #cells(sequence: number, from: number, to: number): Piece[] {
     return this.#layers.flatMap((layer) => {
       if (layer.kind !== "attention") return [];
       return [layer.K, layer.V].flatMap((tensor) => {
         const [, G, N, D] = tensor.shape as [number, number, number, number];
         const cellBytes = rowBytes(tensor.type as Format, D);
-        return Array.from({ length: G }, (_, g) => ({ tensor, offset: (sequence * G + g) * N * cellBytes, bytes: length * cellBytes }));
+        return Array.from({ length: G }, (_, g) => {
+          return { tensor, offset: ((sequence * G + g) * N + from) * cellBytes, bytes: (to - from) * cellBytes };
+        });
       });
     });
   }
