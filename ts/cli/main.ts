@@ -4,6 +4,7 @@ import { spellingsOf, translateArgs } from "./args.ts";
 import { describeFailure } from "./errors.ts";
 import { addExplain } from "./explain.ts";
 import { addInspect } from "./inspect.ts";
+import { addModels } from "./models.ts";
 import { addPerplexity } from "./perplexity.ts";
 import { addRun } from "./run.ts";
 import { synthCommand } from "./synth.ts";
@@ -33,6 +34,7 @@ addRun(program, terminal);
 addInspect(program, terminal);
 addExplain(program, terminal);
 addPerplexity(program, terminal);
+addModels(program, terminal);
 program.addCommand(synthCommand().copyInheritedSettings(program));
 
 const takesValue = (flag: string) =>
