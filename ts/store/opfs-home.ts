@@ -1,3 +1,4 @@
+import { CapabilityError } from "../errors.ts";
 import type { FileShape, Home, StoredFile } from "./home.ts";
 import { PieceFile, type PieceShelf } from "./piece-file.ts";
 import { pieceLength } from "./pieces.ts";
@@ -81,7 +82,9 @@ class OpfsShelf implements PieceShelf {
       if (handle.createSyncAccessHandle) write(await handle.createSyncAccessHandle(), bytes);
       else await stream(handle, bytes);
     } catch (error) {
-      throw await noRoom(error, bytes.byteLength);
+      if ((error as Error).name !== "NoModificationAllowedError") throw await noRoom(error, bytes.byteLength);
+      const message = "another tab is downloading the same model: wait until it is done, then load again";
+      throw new CapabilityError(message, { cause: error });
     }
   }
 
