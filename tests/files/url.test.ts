@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CapabilityError, GgufError, IntegrityError, InvalidArgumentError, NetworkError } from "../../ts/errors.ts";
 import { type DownloadProgress, downloadAll, type RemoteSource } from "../../ts/io/download.ts";
 import { openGguf } from "../../ts/io/gguf.ts";
@@ -347,6 +347,27 @@ describe("refusals", () => {
     const nobody = openSource("http://127.0.0.1:1/m.gguf", { download: { ...quick, cacheFolder } });
     await expect(nobody).rejects.toThrow(NetworkError);
     await expect(nobody).rejects.toThrow(/no answer \(.*\); given up after 3 tries in a row: check the network and the address/);
+  });
+
+  test("a page of another site is told about CORS", async () => {
+    vi.stubGlobal("location", { origin: "https://page.example" });
+    const blocked = async () => Promise.reject(new TypeError("Failed to fetch"));
+    await expect(open({ fetch: blocked })).rejects.toThrow(
+      /does not let pages of https:\/\/page\.example read it: it must send Access-Control-Allow-Origin, and Access-Control-Expose-Headers: Content-Range, ETag/,
+    );
+    vi.unstubAllGlobals();
+    // A server that lets the page read the body but not the headers.
+    const bare = async () => new Response(new Uint8Array(1), { status: 206 });
+    await expect(open({ fetch: bare })).rejects.toThrow(/let it send Content-Range \(for other sites' pages Access-Control-Expose-Headers/);
+  });
+
+  test("a connection that falls silent is taken up again", async () => {
+    const source = await open({ stallMs: 200, cache: false });
+    server.cutAt = server.sentBytes + 200_000;
+    server.beforeCut = () => new Promise((resolve) => setTimeout(resolve, 10_000).unref());
+    expect(Buffer.compare(await source.read(0, 900_000), content.subarray(0, 900_000))).toBe(0);
+    expect(server.ranges).toHaveLength(2);
+    await source.close();
   });
 
   test("an abort ends the waiting", async () => {

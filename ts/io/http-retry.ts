@@ -10,6 +10,8 @@ export interface HttpOptions {
   readonly attempts?: number;
   /** Wait before the second of them, in ms; twice as long before each further one. Default: 500. */
   readonly firstDelayMs?: number;
+  /** A connection that is silent for so long, in ms, is taken for dead. Default: 30,000. */
+  readonly stallMs?: number;
 }
 
 export const ATTEMPTS = 5;

@@ -15,7 +15,6 @@ export interface RemoteFile {
 
 /** When nothing has come yet, a wrong address is likelier than a weak connection: say so soon. */
 const FIRST_ATTEMPTS = 3;
-/** A connection that is silent for so long is taken for dead. */
 const STALL_MS = 30_000;
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 
@@ -51,7 +50,7 @@ export async function fetchRange(
 ): Promise<void> {
   let next = start;
   await persist(file.url, http, signal, async (came) => {
-    const stall = new StallTimer(signal);
+    const stall = new StallTimer(signal, http.stallMs ?? STALL_MS);
     try {
       const headers: Record<string, string> = file.ranges ? { Range: `bytes=${next}-${end - 1}` } : {};
       const response = await request(file.url, http, { headers }, stall.signal);
@@ -127,16 +126,18 @@ async function* chunks(response: Response, stall: StallTimer): AsyncGenerator<Ui
 class StallTimer {
   readonly signal: AbortSignal;
   readonly #stop = new AbortController();
+  readonly #stallMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(outer: AbortSignal | undefined) {
+  constructor(outer: AbortSignal | undefined, stallMs: number) {
+    this.#stallMs = stallMs;
     this.signal = outer ? AbortSignal.any([outer, this.#stop.signal]) : this.#stop.signal;
     this.restart();
   }
 
   restart(): void {
     this.end();
-    this.#timer = setTimeout(() => this.#stop.abort(new Error(`nothing came for ${STALL_MS / 1000} s`)), STALL_MS);
+    this.#timer = setTimeout(() => this.#stop.abort(new Error(`nothing came for ${this.#stallMs / 1000} s`)), this.#stallMs);
   }
 
   end(): void {
