@@ -16,6 +16,9 @@ export type ErrorCode =
   | "split_budget"
   | "session"
   | "queue_full"
+  | "network"
+  | "integrity"
+  | "quota"
   | "disposed";
 
 export class TandemError extends Error {
@@ -127,5 +130,32 @@ export class SplitBudgetError extends TandemError {
       : "some node can run on no backend";
     super("split_budget", `${what}, or keep more of the model on one backend (gpuLayers, cpuExperts, tensorOverrides)`);
     this.needed = needed;
+  }
+}
+
+/** A file could not be had from the network. `status` is the server's answer, undefined where none came (offline, CORS, a cut connection). */
+export class NetworkError extends TandemError {
+  readonly status: number | undefined;
+  constructor(message: string, status?: number, options?: ErrorOptions) {
+    super("network", message, options);
+    this.status = status;
+  }
+}
+
+/** Bytes are not those that were promised: another sha256, a file that changed in mid-download, a damaged cache. */
+export class IntegrityError extends TandemError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("integrity", message, options);
+  }
+}
+
+/** The model cache has no room. Both numbers are bytes; `availableBytes` is undefined where the platform does not tell. */
+export class QuotaError extends TandemError {
+  readonly neededBytes: number;
+  readonly availableBytes: number | undefined;
+  constructor(message: string, neededBytes: number, availableBytes: number | undefined, options?: ErrorOptions) {
+    super("quota", message, options);
+    this.neededBytes = neededBytes;
+    this.availableBytes = availableBytes;
   }
 }

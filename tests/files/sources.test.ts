@@ -134,9 +134,8 @@ type ErrorType = typeof InvalidArgumentError | typeof CapabilityError;
 const refused: [string, () => SourceInput, ErrorType, RegExp][] = [
   ["a missing path", () => join(folder, "none.gguf"), InvalidArgumentError, /none\.gguf: cannot be opened \(ENOENT.*check the path/],
   ["a folder", () => folder, InvalidArgumentError, /wanted a file, got a folder/],
-  ["an https URL", () => "https://example.com/m.gguf", CapabilityError, /https: URLs are not supported yet: download the file first/],
-  ["an http URL object", () => new URL("http://example.com/m.gguf"), CapabilityError, /http: URLs are not supported yet/],
-  ["a blob: URL", () => "blob:nodedata:1-2", CapabilityError, /pass its path, or the File or Blob itself/],
+  ["an ftp URL object", () => new URL("ftp://example.com/m.gguf"), CapabilityError, /ftp: URLs are not supported: pass an https: URL/],
+  ["a blob: URL", () => "blob:nodedata:1-2", CapabilityError, /pass an https: URL, a path, or the File or Blob itself/],
   ["null", () => null as unknown as string, InvalidArgumentError, /wanted a path.*got null/],
   ["a number", () => 7 as unknown as string, InvalidArgumentError, /wanted a path.*got number/],
 ];

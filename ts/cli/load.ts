@@ -5,8 +5,8 @@ import { examine } from "../engine/examine.ts";
 import { wantsGpu } from "../engine/placement.ts";
 import { type ContextOptions, loadModel, type Model, openGguf } from "../index.ts";
 import { UsageError } from "./errors.ts";
+import { LoadBars } from "./load-bars.ts";
 import { type ContextFlags, contextOptions, type ModelFlags, machineOptions, type OutputFlags, placementOptions } from "./options.ts";
-import { Progress } from "./progress.ts";
 import { printable, showBytes, type Terminal } from "./terminal.ts";
 
 const EXAMPLE = "examples/models/qwen3next-mini-q4_k_m.gguf";
@@ -31,14 +31,13 @@ export type LoadFlags = ModelFlags & ContextFlags & OutputFlags;
 /** Loads with a progress bar and says on stderr what was loaded. */
 export async function loadWithProgress(path: string, flags: LoadFlags, terminal: Terminal, defaultLength?: number): Promise<Model> {
   const context = wantsGpu(placementOptions(flags)) ? await contextToCome(path, flags, terminal, defaultLength) : undefined;
-  const progress = new Progress(process.stderr, "loading");
+  const progress = new LoadBars();
   try {
     const model = await loadModel(path, {
       ...machineOptions(flags),
       context,
       signal: terminal.signal,
-      onProgress: ({ loadedBytes, totalBytes }) =>
-        progress.update(loadedBytes, totalBytes, `${showBytes(loadedBytes)} of ${showBytes(totalBytes)}`),
+      onProgress: progress.update,
     });
     progress.clear();
     terminal.tell(

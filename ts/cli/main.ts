@@ -5,6 +5,7 @@ import { addBench } from "./bench.ts";
 import { describeFailure } from "./errors.ts";
 import { addExplain } from "./explain.ts";
 import { addInspect } from "./inspect.ts";
+import { addModels } from "./models.ts";
 import { addPerplexity } from "./perplexity.ts";
 import { addRun } from "./run.ts";
 import { addSweepBench } from "./sweep-bench.ts";
@@ -37,6 +38,7 @@ addExplain(program, terminal);
 addPerplexity(program, terminal);
 addBench(program, terminal);
 addSweepBench(program, terminal);
+addModels(program, terminal);
 program.addCommand(synthCommand().copyInheritedSettings(program));
 
 const takesValue = (flag: string) =>

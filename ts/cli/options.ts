@@ -58,7 +58,12 @@ const cacheType = oneOf<CacheType>("f32", "f16", "q8_0");
 export const promptOption = () => valueOption("-p, --prompt <text>", "the prompt", text);
 export const fileOption = (description: string) => valueOption("-f, --file <path>", description, text);
 
-export const modelOption = () => valueOption("-m, --model <path>", "GGUF file; default: the example model of this repository", text);
+export const modelOption = () =>
+  valueOption(
+    "-m, --model <path>",
+    "GGUF file, https:// URL or hf:owner/repo/file.gguf (hf:owner/repo:Q4_K_M); default: the example model of this repository",
+    text,
+  );
 
 /** What `-t` and `-ub` take: numbers, where a command does not say otherwise. */
 export const THREADS = whole(1, 64);

@@ -30,11 +30,14 @@ export class Progress {
     this.#last = this.#start;
   }
 
-  /** @param above A line to be kept above the bar, on terminals only. */
-  update(done: number, total: number, note = "", above?: string): void {
+  /**
+   * @param above A line to be kept above the bar, on terminals only.
+   * @param leftSeconds Where the caller knows better than the mean so far.
+   */
+  update(done: number, total: number, note = "", above?: string, leftSeconds?: number): void {
     const now = this.#now();
     const elapsed = now - this.#start;
-    const leftSeconds = done > 0 ? ((total - done) * elapsed) / done / 1000 : undefined;
+    leftSeconds ??= done > 0 ? ((total - done) * elapsed) / done / 1000 : undefined;
     const state = { label: this.#label, fraction: total > 0 ? Math.min(1, done / total) : 1, leftSeconds, note };
     if (!this.#stream.isTTY) {
       if (now - this.#last < LINE_MS) return;

@@ -35,6 +35,9 @@ export interface ContextOptions {
   readonly profile?: boolean;
 }
 
+/** Tokens begun before the one that is awaited has come back. One keeps a GPU busy while all goes well, the second while JavaScript is late. */
+const AHEAD = 2;
+
 /** Options with every default filled in. */
 export interface ResolvedContext {
   readonly shape: ContextShape;
@@ -149,23 +152,26 @@ export class Context {
 
   /**
    * Decodes `token`, then the likeliest token after it, and so on, and yields them as they are known, until the sequence is full. The
-   * choice is made on the device that has the logits and only the token's id is read back. Where `pipelined`, one token more than was
-   * yielded has been begun: it is in the sequence when the caller stops.
+   * choice is made on the device that has the logits and only the token's id is read back. Where `pipelined`, up to AHEAD tokens more than
+   * were yielded have been begun: they are in the sequence when the caller stops.
    */
   async *greedy(
     token: number,
     { sequence = 0, signal }: { sequence?: number; signal?: AbortSignal } = {},
   ): AsyncGenerator<number, void, undefined> {
-    let last: { run: number; id: Promise<number> } | undefined;
-    while (this.length(sequence) < this.shape.contextLength) {
-      const before = last;
-      const next = await this.#inTurn(() => this.#continue(sequence, before ?? { run: -1, id: Promise.resolve(token) }));
-      if (!this.pipelined) await next.id;
-      if (before) yield await before.id;
+    const begun: Promise<number>[] = [];
+    let last = { run: -1, id: Promise.resolve(token) };
+    for (;;) {
+      while (begun.length <= (this.pipelined ? AHEAD : 0) && this.length(sequence) < this.shape.contextLength) {
+        const from = last;
+        last = await this.#inTurn(() => this.#continue(sequence, from));
+        begun.push(last.id);
+      }
+      const oldest = begun.shift();
+      if (!oldest) return;
+      yield await oldest;
       signal?.throwIfAborted();
-      last = next;
     }
-    if (last) yield await last.id;
   }
 
   /** Tokens that a sequence holds. */
@@ -211,12 +217,15 @@ export class Context {
   /** Bytes of weights that a run of so many tokens reads, by backend ("wasm", "webgpu"): see active-bytes.ts. */
   activeBytes(tokens = 1): ReadonlyMap<string, number> {
     return activeBytes(this.#executor.schedule, this.#executor.targets, this.#config, tokens);
+  }
+
   /** @internal The memory of all sequences, between two decodes: for a cache of prefixes. */
-  withMemory<T>(work: (memory: SequenceMemory) => T | Promise<T>): Promise<T> 
+  withMemory<T>(work: (memory: SequenceMemory) => T | Promise<T>): Promise<T> {
     return this.#inTurn(async () => work(this.#memory));
+  }
 
   /** The residual stream of the last ubatch: f32[T, E], 0 the embedding, i after layer i - 1. Needs keepResiduals. */
-  readResidual(index: number): Promise<Float32Array> 
+  readResidual(index: number): Promise<Float32Array> {
     return this.#inTurn(async () => {
       const tensor = this.#executor.model.residuals[index];
       if (!tensor || !this.#resolved.keepResiduals) {
@@ -224,34 +233,39 @@ export class Context {
       }
       return floats(await this.#executor.read(tensor, 0, 4 * this.#lastRun.T * this.#config.E));
     });
+  }
 
   /** After the final norm, of the rows whose logits were wanted in the last ubatch: f32[O, E]. */
-  readHidden(): Promise<Float32Array> 
+  readHidden(): Promise<Float32Array> {
     return this.#inTurn(async () =>
       floats(await this.#executor.read(this.#executor.model.hidden, 0, 4 * this.#lastRun.O * this.#config.E)),
     );
+  }
 
   /**
    * Where the time went in all runs since the last call, prefill and decode apart. Needs `profile`.
    *
    * Throws InvalidArgumentError without it, and what a GPU says when its times cannot be read.
    */
-  profile(): Promise<Profile> 
+  profile(): Promise<Profile> {
     return this.#inTurn(() => {
       if (!this.#profiler)
         throw new InvalidArgumentError("profile: this context is not timed: make it with createContext({ profile: true })");
       return this.#profiler.take();
     });
+  }
 
   /** Frees the memory. Further calls throw DisposedError; twice is fine. */
-  dispose(): void 
+  dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
     this.#executor.dispose();
     this.#onDispose();
+  }
 
-  [Symbol.dispose](): void 
+  [Symbol.dispose](): void {
     this.dispose();
+  }
 
   /** Runs one call after the other, whatever became of the one before. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -334,7 +348,7 @@ export class Context {
   }
 
   /** Runs or reads for these sequences; when that fails half way they go back to their newest checkpoints. */
-  async #guarded<T>(sequences: readonly number[], work: () => Promise<T>): Promise<T> 
+  async #guarded<T>(sequences: readonly number[], work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (cause) {
@@ -344,6 +358,7 @@ export class Context {
       if (cause instanceof TandemError) throw cause;
       throw new BackendError(`decode failed, its sequences went back to their newest checkpoints: ${(cause as Error).message}`, { cause });
     }
+  }
 
   async #readLogits(count: number): Promise<Float32Array[]> {
     const V = this.#config.V;

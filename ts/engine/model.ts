@@ -1,7 +1,9 @@
 import { DisposedError, UnsupportedModelError } from "../errors.ts";
+import { downloadAll } from "../io/download.ts";
 import { type GgufFile, openGguf } from "../io/gguf.ts";
 import type { Metadata } from "../io/metadata.ts";
 import type { SourceInput } from "../io/open-source.ts";
+import type { DownloadOptions } from "../io/open-url.ts";
 import { type Architecture, buildModel } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
 import { ChatTemplate } from "../text/chat-template.ts";
@@ -13,7 +15,10 @@ import { type GenerateOptions, generate, type Piece } from "./generate.ts";
 import { type MachineOptions, type OpenMachine, openMachine } from "./open-machine.ts";
 import { type UploadOptions, uploadWeights, type WeightBuffers } from "./upload.ts";
 
-export interface LoadOptions extends MachineOptions, UploadOptions {}
+export interface LoadOptions extends MachineOptions, UploadOptions {
+  /** For models that come from the network. */
+  readonly download?: DownloadOptions;
+}
 
 /** A loaded model: weights in memory, ready for contexts. Made by `loadModel`. */
 export class Model {
@@ -106,10 +111,12 @@ export class Model {
 const DEFAULT_GENERATION = 4096;
 
 /**
- * Loads a GGUF model of the Qwen3-Next family: a path, a File or Blob, or all shards as an array of Blobs.
+ * Loads a GGUF model of the Qwen3-Next family: a path, a URL, `hf:owner/repo/file.gguf`, a File or Blob, or all shards as an array of Blobs.
+ * What comes from the network goes into the model cache, piece by piece, once it is sure that the model will run here; a load that was
+ * stopped goes on where it stopped, and a second load makes no request.
  *
  * Throws GgufError (damaged file), UnsupportedModelError, UnsupportedFormatError, InvalidArgumentError (no such file), CapabilityError
- * (no SIMD, no GPU), OutOfMemoryError, or the signal's reason. Nothing stays allocated then.
+ * (no SIMD, no GPU), OutOfMemoryError, NetworkError, IntegrityError, QuotaError, or the signal's reason. Nothing stays allocated then.
  */
 export async function loadModel(input: SourceInput | readonly SourceInput[], options: LoadOptions = {}): Promise<Model> {
   const file = await openGguf(input, options);
@@ -123,6 +130,7 @@ export async function loadModel(input: SourceInput | readonly SourceInput[], opt
       );
     }
     machine = await openMachine(file, parts, options);
+    await downloadAll(file.sources, options);
     const weights = await uploadWeights(parts.graph.weights, machine.machine, options);
     return new Model(file, parts, tokenizer, machine, weights);
   } catch (error) {

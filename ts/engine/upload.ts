@@ -2,13 +2,18 @@ import type { Backend, BackendBuffer } from "../backends/backend.ts";
 import { tensorBytes } from "../graph/bytes.ts";
 import { formatByName, rowBytes } from "../graph/formats.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import type { DownloadProgress } from "../io/download.ts";
 import type { GgufTensor } from "../io/gguf.ts";
 import { READ_BLOCK_BYTES } from "../io/source.ts";
 import type { RowRange, WeightSource, Weights } from "../models/weights.ts";
 import type { Machine } from "./machine.ts";
 
-/** How far loading has come. */
-export interface LoadProgress {
+/** How far loading has come: first the download, where there is one, then the way into memory. */
+export type LoadProgress = DownloadProgress | UploadProgress;
+
+/** How far the tensors have come into memory. */
+export interface UploadProgress {
+  readonly phase: "load";
   readonly loadedBytes: number;
   readonly totalBytes: number;
   /** Tensors of the file, done and in all. */
@@ -63,7 +68,7 @@ export async function uploadWeights(weights: Weights, { backends, pins }: Machin
         row += count;
         loadedBytes += block.length;
         if (row >= rows) loadedTensors++;
-        options.onProgress?.({ loadedBytes, totalBytes, loadedTensors, totalTensors: users.size, tensor: tensor.name });
+        options.onProgress?.({ phase: "load", loadedBytes, totalBytes, loadedTensors, totalTensors: users.size, tensor: tensor.name });
       }
     }
   } catch (error) {

@@ -1,7 +1,8 @@
-import { GgufError, InvalidArgumentError } from "../errors.ts";
+import { GgufError, InvalidArgumentError, NetworkError } from "../errors.ts";
 import { type GgufHeader, type GgufTensor, readHeader } from "./gguf-header.ts";
 import type { Metadata } from "./metadata.ts";
-import { isSource, openSource, type SourceInput } from "./open-source.ts";
+import { isSource, openSource, resolveInput, type SourceInput } from "./open-source.ts";
+import type { OpenOptions } from "./open-url.ts";
 import { checkSet, siblingPath, splitInfo } from "./shards.ts";
 import type { Source } from "./source.ts";
 
@@ -51,19 +52,21 @@ export class GgufFile {
 }
 
 /**
- * Opens a GGUF file and reads its header, not its tensors. Of a sharded model any one path is enough, as the others are found beside
- * it by name; Blobs, bytes and Sources come as an array of all shards, in any order.
+ * Opens a GGUF file and reads its header, not its tensors; of a file on the network the header is fetched and kept in the model cache. Of a
+ * sharded model any one path or URL is enough, as the others are found beside it by name; Blobs, bytes and Sources come as an array of
+ * all shards, in any order.
  *
  * Throws GgufError (damaged, incomplete or no GGUF), UnsupportedFormatError (unknown tensor type), InvalidArgumentError (cannot be
- * opened), CapabilityError (http URLs, or paths where there is no file system), or the signal's reason. Nothing stays open then.
+ * opened), CapabilityError (paths where there is no file system), NetworkError, IntegrityError, QuotaError, or the signal's reason.
+ * Nothing stays open then.
  */
-export async function openGguf(input: SourceInput | readonly SourceInput[], options: { signal?: AbortSignal } = {}): Promise<GgufFile> {
+export async function openGguf(input: SourceInput | readonly SourceInput[], options: OpenOptions = {}): Promise<GgufFile> {
   const owned: Source[] = [];
   try {
-    const inputs = isList(input) ? input : [input];
+    const inputs = await Promise.all((isList(input) ? input : [input]).map((one) => resolveInput(one, options)));
     const headers: GgufHeader[] = [];
-    for (const one of inputs) headers.push(await openOne(one, owned, options.signal));
-    if (inputs.length === 1 && headers[0]) headers.push(...(await openSiblings(inputs[0]!, headers[0], owned, options.signal)));
+    for (const one of inputs) headers.push(await openOne(one, owned, options));
+    if (inputs.length === 1 && headers[0]) headers.push(...(await openSiblings(inputs[0]!, headers[0], owned, options)));
     return new GgufFile(checkSet(headers), owned);
   } catch (error) {
     await Promise.all(owned.map((source) => source.close()));
@@ -71,20 +74,15 @@ export async function openGguf(input: SourceInput | readonly SourceInput[], opti
   }
 }
 
-async function openOne(input: SourceInput, owned: Source[], signal: AbortSignal | undefined): Promise<GgufHeader> {
-  signal?.throwIfAborted();
-  const source = await openSource(input);
+async function openOne(input: SourceInput, owned: Source[], options: OpenOptions): Promise<GgufHeader> {
+  options.signal?.throwIfAborted();
+  const source = await openSource(input, options);
   if (!isSource(input)) owned.push(source);
-  return readHeader(source, signal);
+  return readHeader(source, options.signal);
 }
 
 /** The other shards of the set, where the input has a path to find them by. */
-async function openSiblings(
-  input: SourceInput,
-  header: GgufHeader,
-  owned: Source[],
-  signal: AbortSignal | undefined,
-): Promise<GgufHeader[]> {
+async function openSiblings(input: SourceInput, header: GgufHeader, owned: Source[], options: OpenOptions): Promise<GgufHeader[]> {
   const split = splitInfo(header);
   if (!split) return [];
   if (typeof input !== "string" && !(input instanceof URL)) return [];
@@ -93,9 +91,10 @@ async function openSiblings(
     if (index === split.index) continue;
     const path = siblingPath(input, split, index);
     try {
-      siblings.push(await openOne(path, owned, signal));
+      siblings.push(await openOne(path, owned, options));
     } catch (error) {
-      if (!(error instanceof InvalidArgumentError)) throw error;
+      const missing = error instanceof InvalidArgumentError || (error instanceof NetworkError && error.status === 404);
+      if (!missing) throw error;
       throw new GgufError(
         `${String(path)}: wanted shard ${index + 1} of ${split.count} beside ${header.source.name}, got no readable file: ` +
           `download all ${split.count} shards into one folder`,

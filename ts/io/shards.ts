@@ -23,7 +23,8 @@ export function splitInfo({ metadata }: GgufHeader): SplitInfo | undefined {
   return { index, count, tensorCount: metadata.optionalCount("split.tensors.count") };
 }
 
-const SHARD_NAME = /-(\d{5})-of-(\d{5})\.gguf$/i;
+// A URL may have a query behind the name.
+const SHARD_NAME = /-(\d{5})-of-(\d{5})(\.gguf(?:\?.*)?)$/i;
 
 /** The path or URL of shard `index` (from 0) of the set that `path` belongs to: `model-00001-of-00003.gguf` and so on. */
 export function siblingPath(path: string | URL, split: SplitInfo, index: number): string | URL {
@@ -36,8 +37,7 @@ export function siblingPath(path: string | URL, split: SplitInfo, index: number)
         "got another: give the shards their names back, or pass all of them as an array",
     );
   }
-  const extension = text.slice(-".gguf".length);
-  const sibling = `${text.slice(0, match.index)}-${fiveDigits(index + 1)}-of-${match[2]}${extension}`;
+  const sibling = `${text.slice(0, match.index)}-${fiveDigits(index + 1)}-of-${match[2]}${match[3]}`;
   return path instanceof URL ? new URL(sibling) : sibling;
 }
 
