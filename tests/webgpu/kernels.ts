@@ -67,7 +67,7 @@ function* modelDispatches(caps: GpuCapabilities): Generator<Dispatch> {
   }
 }
 
-/** What a browser's or Deno's default device has, and the 32 KiB of workgroup memory that nearly every adapter offers. */
+/** What a browser's or Deno's default device has. */
 export const PORTABLE: GpuCapabilities = {
   ...CAPS,
   f16: false,

@@ -49,7 +49,7 @@ export const CAPS: GpuCapabilities = {
     maxStorageBufferBindingSize: 2 ** 31 - 4,
     maxStorageBuffersPerShaderStage: 16,
     minStorageBufferOffsetAlignment: 256,
-    maxComputeWorkgroupStorageSize: 32768,
+    maxComputeWorkgroupStorageSize: 16384,
     maxComputeInvocationsPerWorkgroup: 256,
   } as GPUSupportedLimits,
 };
