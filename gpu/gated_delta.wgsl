@@ -23,23 +23,6 @@ var<workgroup> factors: array<vec4f, CHUNK>; // decay, beta, ks, qs
 var<workgroup> key_query: array<f32, CHUNK>; // (k · q) ks qs
 var<workgroup> shared_rows: array<vec2f, 2 * WG>; // partial S k and S q, in turns: one barrier a token
 
-/// e^x to 1e-7: WGSL grants exp an error of 3 + 2 |x| units, and a decay is taken to the power of the tokens.
-fn precise_exp(x: f32) -> f32 {
-  let n = round(clamp(x, -87.0, 88.0) * 1.44269504);
-  let r = (clamp(x, -87.0, 88.0) - n * 0.693359375) + n * 2.12194440e-4; // ln 2 in two parts (Cephes): the first times n is exact
-  let series = 1.0 + r * (1.0 / 2.0 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * (1.0 / 120.0 + r * (1.0 / 720.0 + r / 5040.0)))));
-  return ldexp(1.0 + r * series, i32(n));
-}
-
-/// log(1 + e^x), as precise: WGSL's log is wrong by 2^-21 near 1.
-fn softplus(x: f32) -> f32 {
-  let e = precise_exp(-abs(x));
-  let z = e / (2.0 + e); // log(1 + e) = 2 artanh(e / (2 + e)), z <= 1/3
-  let s = z * z;
-  let series = 1.0 + s * (1.0 / 3.0 + s * (1.0 / 5.0 + s * (1.0 / 7.0 + s * (1.0 / 9.0 + s * (1.0 / 11.0 + s / 13.0)))));
-  return max(x, 0.0) + 2.0 * z * series;
-}
-
 /// Reads tokens [first, first + n) of head h into fast memory and makes their factors.
 fn load_chunk(first: u32, n: u32, h: u32, row0: u32, lid: u32) {
   let key_head = select(h / (Hv / Hk), h % Hk, TILED == 1);
@@ -79,7 +62,7 @@ fn load_chunk(first: u32, n: u32, h: u32, row0: u32, lid: u32) {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) wg: vec3u, @builtin(local_invocation_index) lid: u32) {
   let run = run_of(wg.y, lid);
-  if (run.y == 0) { return; }
+  if (run.y == 0 || run.y - run.x >= CHUNKED_RUN) { return; } // long runs are the chunked kernels'
   let h = wg.x / SLICES;
   let row0 = wg.x % SLICES * ROWS;
   let lane = lid % LANES;

@@ -96,6 +96,15 @@ const longer: readonly (readonly [string, OpDeclaration, Case, Format])[] = [
     "F32",
   ],
   [
+    "gated_delta, long runs in chunks beside short ones",
+    ops.gatedDelta.declaration,
+    {
+      ...{ T: 260, C: 512, Hk: 1, Hv: 2, Dk: 128, Dv: 128, S: 6, tiled: 0, eps: 1e-6 },
+      rows: [...repeat(3, 4), ...repeat(65, 0), ...repeat(100, 5), ...repeat(27, 1), ...repeat(64, 2), ...repeat(1, 3)],
+    },
+    "F32",
+  ],
+  [
     "gated_delta, four sequences decoding",
     ops.gatedDelta.declaration,
     { T: 4, C: 384, Hk: 2, Hv: 4, Dk: 64, Dv: 32, S: 5, tiled: 1, eps: 1e-6, rows: [4, 0, 2, 1] },

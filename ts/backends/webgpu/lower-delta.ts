@@ -3,6 +3,7 @@ import conv1dText from "../../../gpu/conv1d.wgsl";
 import conv1dState from "../../../gpu/conv1d_state.wgsl";
 import conv1dStep from "../../../gpu/conv1d_step.wgsl";
 import gatedDeltaText from "../../../gpu/gated_delta.wgsl";
+import gatedDeltaGates from "../../../gpu/gated_delta_gates.wgsl";
 import gatedDeltaNorm from "../../../gpu/gated_delta_norm.wgsl";
 import gatedDeltaOut from "../../../gpu/gated_delta_out.wgsl";
 import laneSum from "../../../gpu/lane_sum.wgsl";
@@ -12,6 +13,7 @@ import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Scalars } from "../../graph/tensor.ts";
 import type { Dispatch, LoweringContext, LowerNode } from "./dispatch.ts";
 import { dispatch, f32, fold, WG } from "./kernel.ts";
+import { CHUNKED_RUN, chunkedDispatches, chunkedSupported, headConstants } from "./lower-delta-chunk.ts";
 import { rowRounding } from "./rounding.ts";
 
 /** Up to so many tokens a channel's invocation walks through them and writes the state itself; beyond, tokens run side by side. */
@@ -103,16 +105,21 @@ export function deltaNormSupported(s: Scalars, limits: GPUSupportedLimits): bool
   return SLICES === 1 && PER * LANES * 4 === s.Dk! && limits.maxStorageBuffersPerShaderStage >= 10;
 }
 
-/** `norm`: the gated_norm node that follows; its output is written instead. */
-export function deltaDispatches(node: Node, context: LoweringContext, norm?: Node): readonly Dispatch[] {
+/** Runs of no length are left to the chunked kernels. */
+const NO_RUN = 2 ** 32 - 1;
+
+/**
+ * The gated delta rule token by token. `norm`: the gated_norm node that follows; its output is written instead. Runs of `chunkedRun` tokens
+ * or more are left out.
+ */
+export function recurrentDispatches(node: Node, context: LoweringContext, norm?: Node, chunkedRun = NO_RUN): readonly Dispatch[] {
   const { dims, range } = context;
   const s = scalarsOf(node, dims);
   const { qkv, a, b, dt, A, state, rows } = node.inputs;
   const l = layout(s, norm !== undefined);
-  const sizes = { Hk: s.Hk!, Hv: s.Hv!, Dk: s.Dk!, Dv: s.Dv!, TILED: s.tiled!, EPS: f32(s.eps!) };
   const normEps: Record<string, string> = norm ? { NORM_EPS: f32(scalarsOf(norm, dims).eps!) } : {};
   const CHUNK = Math.min(l.CHUNK, s.T! === 1 ? 1 : l.CHUNK);
-  const constants = { ...l, CHUNK, ...sizes, ...normEps };
+  const constants = { ...l, CHUNK, CHUNKED_RUN: chunkedRun, ...headConstants(s), EPS: f32(s.eps!), ...normEps };
   const reads = [qkv!, a!, b!, dt!, A!].map((tensor) => ["read", range(tensor)] as const);
   const bindings = [
     ["read_write", range((norm ?? node).outputs.out!)] as const,
@@ -122,11 +129,18 @@ export function deltaDispatches(node: Node, context: LoweringContext, norm?: Nod
     ...(norm ? [["read", range(norm.inputs.gate!)] as const, ["read", range(norm.inputs.weight!)] as const] : []),
   ];
   const groups = [s.Hv! * l.SLICES, s.S!, 1] as const;
-  const common = [tokens, sequenceRun, laneSum];
+  const common = [tokens, sequenceRun, gatedDeltaGates, laneSum];
   if (!norm) return [dispatch("gated_delta", [...common, gatedDeltaOut, gatedDeltaText], constants, bindings, groups)];
   const { files, ...rounded } = rowRounding(norm.outputs.out!, s.Dv!, bindings.length, context);
   const all = [...common, commonSum, ...files, gatedDeltaNorm, gatedDeltaText];
   return [dispatch("gated_delta + gated_norm", all, { ...constants, ...rounded.constants }, [...bindings, ...rounded.bindings], groups)];
+}
+
+/** Token by token, or in chunks where the ubatch may hold a run that is long enough. `norm`: the gated_norm node that follows. */
+export function deltaDispatches(node: Node, context: LoweringContext, norm?: Node): readonly Dispatch[] {
+  const s = scalarsOf(node, context.dims);
+  if (s.T! < CHUNKED_RUN || !chunkedSupported(s, context.caps.limits)) return recurrentDispatches(node, context, norm);
+  return chunkedDispatches(node, context, norm);
 }
 
 export const lowerGatedDelta: LowerNode = (node, context) => deltaDispatches(node, context);

@@ -7,11 +7,13 @@ import { lowerAttention, lowerKvWrite, MAX_HEAD } from "./lower-cache.ts";
 import { deltaSupported, lowerConv1d, lowerGatedDelta } from "./lower-delta.ts";
 import { lowerBroadcast, lowerExpertsSum, lowerRope, lowerSigmoidMul, lowerSiluMul } from "./lower-elementwise.ts";
 import { lowerGatedNorm, lowerRmsNorm, lowerRouter, MAX_EXPERTS } from "./lower-rows.ts";
+import { lowerTopK, MAX_TOP_K } from "./lower-top-k.ts";
 import { lowerGetRows, lowerMatmul, lowerMatmulExperts } from "./matmul.ts";
 
 /** What each op becomes on the GPU. */
 export const lowerings: Readonly<Record<string, LowerNode>> = {
   argmax: lowerArgmax,
+  top_k: lowerTopK,
   get_rows: lowerGetRows,
   rms_norm: lowerRmsNorm,
   matmul: lowerMatmul,
@@ -58,6 +60,8 @@ function sizesSupported(node: Node): boolean {
       return [node.inputs.kCache!, node.inputs.vCache!].every((cache) => wholeWords(cache, s.D!, 64)) && s.D! <= 2048;
     case "router":
       return s.X! <= MAX_EXPERTS;
+    case "top_k":
+      return s.k! <= MAX_TOP_K;
     default:
       return true;
   }

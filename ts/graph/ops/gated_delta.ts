@@ -1,5 +1,9 @@
 import { op } from "../op.ts";
 
+const repeat = (n: number, row: number) => Array.from({ length: n }, () => row);
+/** Sizes of the cases that are long enough for chunks of 64 tokens, on backends that have them. */
+const LONG = { C: 512, Hk: 2, Hv: 4, Dk: 64, Dv: 64, tiled: 1, eps: 1e-6 };
+
 /**
  * Gated delta rule (Yang et al. 2024, arXiv 2412.06464), token by token along each sequence, with its gates:
  *   g = softplus(a + dt) · A, beta = sigmoid(b), q = l2norm(q) / sqrt(Dk), k = l2norm(k), l2norm(x) = x / sqrt(Σ x² + eps)
@@ -47,7 +51,9 @@ export const gatedDelta = op("gated_delta", {
     { T: 1, C: 192, Hk: 2, Hv: 4, Dk: 16, Dv: 32, S: 1, tiled: 0, eps: 1e-6, rows: [0] },
     { T: 9, C: 192, Hk: 2, Hv: 4, Dk: 16, Dv: 32, S: 2, tiled: 1, eps: 1e-6, rows: [1, 1, 1, 1, 1, 1, 1, 1, 1] },
     { T: 7, C: 512, Hk: 1, Hv: 2, Dk: 128, Dv: 128, S: 3, tiled: 0, eps: 1e-6, rows: [0, 0, 0, 2, 2, 1, 1] },
-    { T: 70, C: 256, Hk: 1, Hv: 2, Dk: 64, Dv: 64, S: 1, tiled: 0, eps: 1e-6, rows: Array.from({ length: 70 }, () => 0) },
+    { ...LONG, T: 64, S: 1, rows: repeat(64, 0) },
+    { ...LONG, T: 65, S: 1, rows: repeat(65, 0) },
+    { ...LONG, T: 200, S: 3, rows: [...repeat(66, 2), ...repeat(100, 0), ...repeat(34, 1)] },
   ],
   tolerance: 2e-5,
 });

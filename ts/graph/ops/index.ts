@@ -15,6 +15,7 @@ import { rope } from "./rope.ts";
 import { router } from "./router.ts";
 import { sigmoidMul } from "./sigmoid_mul.ts";
 import { siluMul } from "./silu_mul.ts";
+import { topK } from "./top_k.ts";
 
 export {
   add,
@@ -35,10 +36,11 @@ export {
   sigmoidMul,
   siluMul,
   sub,
+  topK,
 };
 
 /** Every op of the family: what the conformance suite and the table of supported ops go through. */
 export const allOps: readonly OpDeclaration[] = [
   ...[getRows, rmsNorm, matmul, matmulExperts, router, expertsSum, siluMul, sigmoidMul, add, sub, mul, rope, kvWrite, attention, conv1d],
-  ...[gatedDelta, gatedNorm, argmax],
+  ...[gatedDelta, gatedNorm, argmax, topK],
 ].map((op) => op.declaration);
