@@ -1,5 +1,6 @@
 /** Tandem: GGUF models of the Qwen3-Next family in JavaScript. `loadModel` is the way in. */
 export { measureGpuBandwidth } from "./backends/webgpu/bandwidth.ts";
+export { type Capabilities, type Capability, capabilities } from "./capabilities.ts";
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";
 export type { ContextBytes } from "./engine/executor.ts";
 export { type GenerateOptions, generate, type Piece } from "./engine/generate.ts";
