@@ -8,4 +8,5 @@ import { StreamDecoder } from "../text/stream-decoder.ts";
 import { Tokenizer } from "../text/tokenizer.ts";
 import { Channel, type Port } from "./channel.ts";
 
-new Channel(globalThis as unknown as Port, { loadModel, generate }, [Model, Context, Tokenizer, ChatTemplate, StreamDecoder, Metadata]);
+/** Exported so that the bundle is seen to be a module. */
+export const channel = new Channel(globalThis as unknown as Port, { loadModel, generate }, [Model, Context, Tokenizer, ChatTemplate, StreamDecoder, Metadata]);

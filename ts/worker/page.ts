@@ -68,10 +68,10 @@ async function startWorker(url?: string | URL): Promise<Worker> {
   if (typeof Worker !== "function") {
     throw new CapabilityError("there are no workers here to run the engine in: import tandem-llm/engine, which runs in the calling thread");
   }
-  if (url) return new Worker(url);
+  if (url) return new Worker(url, { type: "module" });
   const { default: script } = await import("tandem:worker-script");
   const blob = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
-  const worker = new Worker(blob);
+  const worker = new Worker(blob, { type: "module" });
   // Only then has the script surely been fetched.
   worker.addEventListener("message", () => URL.revokeObjectURL(blob), { once: true });
   return worker;
