@@ -1,5 +1,6 @@
 import type { Browser } from "playwright-core";
-export function launchChromium(): Promise<Browser | undefined>;
+export function chromiumPath(): Promise<string>;
+export function launchChromium(given?: string): Promise<Browser | undefined>;
 export function servePages(
   folders: Readonly<Record<string, string>>,
   options: { readonly isolated: boolean },

@@ -7,15 +7,21 @@ import path from "node:path";
 const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
 
+/** Chromium out of @sparticuz/chromium, or the one at TANDEM_CHROMIUM. */
+export async function chromiumPath() {
+  return process.env.TANDEM_CHROMIUM ?? (await (await import("@sparticuz/chromium")).default.executablePath());
+}
+
 /**
- * Chromium out of @sparticuz/chromium, or the one at TANDEM_CHROMIUM. Undefined, and loud about it, where there is none.
+ * A browser, with SwiftShader for a GPU. Undefined, and loud about it, where there is none.
+ * @param {string} [given]  another executable than that of chromiumPath
  * @returns {Promise<import("playwright-core").Browser | undefined>}
  */
-export async function launchChromium() {
+export async function launchChromium(given) {
   try {
     const { chromium } = await import("playwright-core");
-    const executablePath = process.env.TANDEM_CHROMIUM ?? (await (await import("@sparticuz/chromium")).default.executablePath());
     const gpu = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"];
+    const executablePath = given ?? (await chromiumPath());
     return await chromium.launch({ executablePath, headless: true, args: ["--no-sandbox", ...gpu] });
   } catch (error) {
     console.warn(`SKIPPED: no Chromium here (${String(error).split("\n")[0]}): set TANDEM_CHROMIUM to one`);

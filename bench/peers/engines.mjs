@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { launchChromium, servePages } from "../../scripts/chromium.mjs";
+import { chromiumPath, launchChromium, servePages } from "../../scripts/chromium.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = path.resolve(here, "../..");
@@ -11,7 +11,7 @@ const TIMEOUT_MS = 900_000;
 
 /**
  * llama.cpp starts its second thread anew for every token, often on the core where the first one is spinning, and then falls to a tenth.
- * The real-time scheduler spreads threads at once: all native processes and Node's and Deno's run under it, where the system allows it.
+ * The real-time scheduler spreads threads at once: all engines run under it, where the system allows it.
  */
 export const realTime = spawnSync("chrt", ["-r", "1", "true"]).status === 0 ? ["chrt", "-r", "1"] : [];
 
@@ -31,11 +31,19 @@ function native(job) {
   return { pp: Math.max(...runs.map(({ pp }) => pp)), tg: Math.max(...runs.map(({ tg }) => tg)) };
 }
 
+/** Chromium under the same scheduler. */
+async function realTimeChromium(folder) {
+  if (realTime.length === 0) return undefined;
+  const file = path.join(folder, "chromium.sh");
+  writeFileSync(file, `#!/bin/sh\nexec ${realTime.join(" ")} '${await chromiumPath()}' "$@"\n`, { mode: 0o755 });
+  return file;
+}
+
 async function inPage(engine, job) {
   const { file, peers, ...rest } = job;
   const folders = { dist: `${root}/dist`, bench: here, models: path.dirname(file), wllama: `${peers}/node_modules/@wllama/wllama/esm` };
   const server = await servePages(folders, { isolated: true });
-  const browser = await launchChromium();
+  const browser = await launchChromium(await realTimeChromium(peers));
   if (!browser) throw new Error("no Chromium");
   try {
     const page = await browser.newPage();

@@ -1,5 +1,5 @@
 /** What runs in the page of one measurement: `run[engine](job)` gives { pp, tg }. Served as it is. */
-import { REPETITIONS, speeds } from "./speeds.mjs";
+import { repetitions, speeds } from "./speeds.mjs";
 
 const blobOf = async (name) => (await fetch(`/models/${name}`)).blob();
 
@@ -23,7 +23,7 @@ async function wllama({ name, text, tokens, generated, threads }) {
   const n_ctx = tokens.length + generated + 64;
   await engine.loadModel([await blobOf(name)], { n_ctx, n_batch: n_ctx, n_threads: threads, n_gpu_layers: 0 });
   const best = { pp: 0, tg: 0 };
-  for (let i = 0; i <= REPETITIONS; i++) {
+  for (const i of repetitions()) {
     const options = { prompt: text, max_tokens: generated, temperature: 0, ignore_eos: true, cache_prompt: false };
     const { timings } = await engine.createCompletion(options);
     const { cache_n, prompt_n, predicted_n } = timings;

@@ -79,7 +79,7 @@ console.log(
   `${os.cpus()[0].model}, ${os.availableParallelism()} cores, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, load ${os.loadavg()[0].toFixed(1)}`,
 );
 console.log([...(await versions()), ...packages].join(", "));
-const policy = realTime.length > 0 ? "processes under chrt -r 1" : "no chrt: llama.cpp's second thread may collapse";
+const policy = realTime.length > 0 ? "under chrt -r 1" : "no chrt: llama.cpp's second thread may collapse";
 console.log(
   `${values.threads} threads (llama.cpp: best of 1 and ${values.threads}; ${policy}), prompt ${values.pp}, generated ${values.tg}`,
 );
