@@ -15,7 +15,7 @@ async function tandem({ name, tokens, generated, threads }) {
 
 /**
  * wllama 3 has no call below its completions, which take text: its own timings count, without the time of messages. They must tell of as many
- * tokens as were wanted, none out of its cache.
+ * tokens as were wanted, none out of its cache. It always chooses the same token: what random weights say is no UTF-8, at which it fails.
  */
 async function wllama({ name, text, tokens, generated, threads }) {
   const { Wllama, LoggerWithoutDebug } = await import("/wllama/index.js");
@@ -24,7 +24,8 @@ async function wllama({ name, text, tokens, generated, threads }) {
   await engine.loadModel([await blobOf(name)], { n_ctx, n_batch: n_ctx, n_threads: threads, n_gpu_layers: 0 });
   const best = { pp: 0, tg: 0 };
   for (const i of repetitions()) {
-    const options = { prompt: text, max_tokens: generated, temperature: 0, ignore_eos: true, cache_prompt: false };
+    const logit_bias = [[tokens[0], 1000]];
+    const options = { prompt: text, max_tokens: generated, temperature: 0, logit_bias, cache_prompt: false };
     const { timings } = await engine.createCompletion(options);
     const { cache_n, prompt_n, predicted_n } = timings;
     if (cache_n > 0 || Math.abs(prompt_n - tokens.length) > 2 || predicted_n !== generated)
