@@ -13,7 +13,8 @@ const TIMEOUT_MS = 900_000;
  * llama.cpp starts its second thread anew for every token, often on the core where the first one is spinning, and then falls to a tenth.
  * The real-time scheduler spreads threads at once: all engines run under it, where the system allows it.
  */
-export const realTime = spawnSync("chrt", ["-r", "1", "true"]).status === 0 ? ["chrt", "-r", "1"] : [];
+const allowed = process.env.REAL_TIME !== "0" && spawnSync("chrt", ["-r", "1", "true"]).status === 0;
+export const realTime = allowed ? ["chrt", "-r", "1"] : [];
 
 function inProcess(command, script, job) {
   const file = path.join(job.peers, "job.json");

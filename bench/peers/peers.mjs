@@ -1,5 +1,6 @@
 // Tandem beside its peers, in turn, on the same files, prompts and threads; prints tokens a second and ratios.
 //   npm run build && npm run bench:peers -- [--rounds 3] [--pp 256] [--tg 64] [--threads 2] [--q8 FILE] [--only native,node] [--folder DIR] [MODEL …]
+// Where `chrt -r 1` is allowed the engines run under it, and little else on the machine does meanwhile: REAL_TIME=0 leaves it.
 // A busy machine shows in the ranges. The peers and the synthetic models stay in --folder for the next time.
 
 import { existsSync } from "node:fs";
@@ -79,7 +80,7 @@ console.log(
   `${os.cpus()[0].model}, ${os.availableParallelism()} cores, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, load ${os.loadavg()[0].toFixed(1)}`,
 );
 console.log([...(await versions()), ...packages].join(", "));
-const policy = realTime.length > 0 ? "under chrt -r 1" : "no chrt: llama.cpp's second thread may collapse";
+const policy = realTime.length > 0 ? "under chrt -r 1" : "not under chrt: llama.cpp's second thread may collapse";
 console.log(
   `${values.threads} threads (llama.cpp: best of 1 and ${values.threads}; ${policy}), prompt ${values.pp}, generated ${values.tg}`,
 );

@@ -9,4 +9,11 @@ import { Tokenizer } from "../text/tokenizer.ts";
 import { Channel, type Port } from "./channel.ts";
 
 /** Exported so that the bundle is seen to be a module. */
-export const channel = new Channel(globalThis as unknown as Port, { loadModel, generate }, [Model, Context, Tokenizer, ChatTemplate, StreamDecoder, Metadata]);
+export const channel = new Channel(globalThis as unknown as Port, { loadModel, generate }, [
+  Model,
+  Context,
+  Tokenizer,
+  ChatTemplate,
+  StreamDecoder,
+  Metadata,
+]);
