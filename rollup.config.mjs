@@ -14,7 +14,30 @@ const executable = {
   },
 };
 
-export default {
+/** Browsers never come to the lines that import from Node; bundlers must not see them. */
+const withoutNode = {
+  name: "tandem-without-node",
+  resolveId: (source) => (source.startsWith("node:") ? "no-node" : null),
+  load: (id) => (id === "no-node" ? { code: "export default {};", syntheticNamedExports: true } : null),
+};
+
+/** `import("tandem:worker-script")` gives the worker, built just before, as text. */
+const workerScript = {
+  name: "tandem-worker-script",
+  resolveId: (source) => (source === "tandem:worker-script" ? "worker-script" : null),
+  load: (id) => (id === "worker-script" ? `export default ${JSON.stringify(readFileSync("dist/browser/worker.js", "utf8"))};` : null),
+};
+
+// Older Safari has no Symbol.dispose: the classes would name their method "undefined", and the lowered `using` not find it.
+const intro = 'Symbol.dispose ??= Symbol.for("Symbol.dispose");\nSymbol.asyncDispose ??= Symbol.for("Symbol.asyncDispose");';
+
+/** es2022 is what Node 20 and browsers of 2023 read; `using` is lowered for them. */
+const typescript = (options) => [
+  nodeResolve({ extensions: [".ts", ".mjs", ".js"], browser: options.browser }),
+  esbuild({ target: "es2022", tsconfig: false, minify: options.minify }),
+];
+
+const node = {
   input: { index: "ts/index.ts", cli: "ts/cli/main.ts" },
   output: {
     dir: "dist",
@@ -23,16 +46,33 @@ export default {
     chunkFileNames: "chunks/[name].js",
     generatedCode: "es2015",
     banner: (chunk) => (chunk.name === "cli" && chunk.isEntry ? "#!/usr/bin/env node" : ""),
-    // Older Safari has no Symbol.dispose: the classes would name their method "undefined", and the lowered `using` not find it.
-    intro: 'Symbol.dispose ??= Symbol.for("Symbol.dispose");\nSymbol.asyncDispose ??= Symbol.for("Symbol.asyncDispose");',
+    intro,
   },
   // Left to npm: shared with the user's own copies, and patched without a release of this package.
   external: (id) => id.startsWith("node:") || external.some((name) => id === name || id.startsWith(`${name}/`)),
-  plugins: [
-    assets(),
-    nodeResolve({ extensions: [".ts", ".mjs", ".js"] }),
-    // es2022 is what Node 20 and browsers of 2023 read; `using` is lowered for them.
-    esbuild({ target: "es2022", tsconfig: false }),
-    executable,
-  ],
+  plugins: [assets(), ...typescript({ browser: false, minify: false }), executable],
 };
+
+/** One script with everything in it: a worker has no bundler that could find its parts. */
+const worker = {
+  input: "ts/worker/engine.ts",
+  output: { file: "dist/browser/worker.js", format: "es", inlineDynamicImports: true, generatedCode: "es2015", intro },
+  plugins: [assets(), withoutNode, ...typescript({ browser: true, minify: true })],
+};
+
+/** What a page imports: small, and the worker's script in a chunk that is fetched when a model is loaded. */
+const page = {
+  input: { index: "ts/browser.ts" },
+  output: {
+    dir: "dist/browser",
+    format: "es",
+    entryFileNames: "[name].js",
+    chunkFileNames: "chunks/[name].js",
+    generatedCode: "es2015",
+    intro,
+  },
+  plugins: [workerScript, assets(), withoutNode, ...typescript({ browser: true, minify: false })],
+};
+
+/** `--configNode` builds what Node and Deno run, and no more. */
+export default ({ configNode }) => (configNode ? node : [node, worker, page]);

@@ -7,3 +7,8 @@ declare module "*.wgsl" {
   const text: string;
   export default text;
 }
+/** dist/browser/worker.js as text: see rollup.config.mjs. */
+declare module "tandem:worker-script" {
+  const script: string;
+  export default script;
+}

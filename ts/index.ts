@@ -3,6 +3,7 @@ export type { Step, Timeline } from "./backends/backend.ts";
 export { measureCpuBandwidth } from "./backends/wasm/bandwidth.ts";
 export type { WasmOptions } from "./backends/wasm/wasm.ts";
 export { measureGpuBandwidth } from "./backends/webgpu/bandwidth.ts";
+export { type Capabilities, type Capability, capabilities } from "./capabilities.ts";
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";
 export type { ContextBytes } from "./engine/executor.ts";
 export { type GenerateOptions, generate, type Piece } from "./engine/generate.ts";

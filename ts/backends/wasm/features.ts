@@ -8,6 +8,9 @@ export interface WasmFeatures {
   readonly threads: boolean;
 }
 
+/** More threads than this never paid on any machine known, and each has scratch memory. */
+export const MAX_THREADS = 64;
+
 const HEADER = [0, 97, 115, 109, 1, 0, 0, 0];
 /** A module of one function () -> v128 with this body. */
 const v128Module = (body: number[]) =>
@@ -35,4 +38,12 @@ export function requireSimd(features: WasmFeatures): void {
       "WebAssembly SIMD is needed and this JavaScript engine has none: use Node 20, Deno 2, Chrome 91, Firefox 89, Safari 16.4 or newer",
     );
   }
+}
+
+/** The machine's cores where threads can share memory: `navigator` in pages, Deno and newer Node, node:os in Node 20. */
+export async function defaultThreads(features: WasmFeatures): Promise<number> {
+  if (!features.threads) return 1;
+  const { navigator, process } = globalThis as { navigator?: { hardwareConcurrency?: number }; process?: { versions?: { node?: string } } };
+  const cores = navigator?.hardwareConcurrency ?? (process?.versions?.node ? (await import("node:os")).availableParallelism() : 1);
+  return Math.max(1, Math.min(cores, MAX_THREADS));
 }

@@ -2,7 +2,7 @@ import { kernels } from "../../../build/kernels.js";
 import { BackendError, DisposedError, InvalidArgumentError } from "../../errors.ts";
 import type { Dims, Node, Tensor } from "../../graph/tensor.ts";
 import type { Backend, BackendBuffer, Plan, Recorder, Split, Step } from "../backend.ts";
-import { detectWasmFeatures, requireSimd } from "./features.ts";
+import { defaultThreads, detectWasmFeatures, MAX_THREADS, requireSimd } from "./features.ts";
 import { Lowering, type Scratch, scratchSizes } from "./lower.ts";
 import { WasmMemory } from "./memory.ts";
 import { encode } from "./program.ts";
@@ -26,8 +26,6 @@ const JOB = 4096;
 const JOB_WORD = { program: 16, count: 17, threads: 18, spin: 19, stop: 20, scratch: 21, scratchBytes: 22, times: 23 };
 /** Looks at a barrier before a worker sleeps: 50-100 µs. Sleeping and waking costs 25-60 µs, the gap between two tokens less. */
 const SPIN = 150_000;
-/** More threads than this never paid on any machine known, and each has scratch memory. */
-const MAX_THREADS = 64;
 /** Programs kept per plan: a decoding batch of 1 … 8 sequences, a full ubatch and its last part. */
 const MAX_PROGRAMS = 16;
 
@@ -75,7 +73,7 @@ export class WasmBackend implements Backend {
     const features = detectWasmFeatures();
     requireSimd(features);
     const build = options.build ?? (features.relaxedSimd ? "relaxed" : "simd");
-    const threads = options.threads ?? (features.threads ? await defaultThreads() : 1);
+    const threads = options.threads ?? (await defaultThreads(features));
     if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
       throw new InvalidArgumentError(`threads must be a whole number from 1 to ${MAX_THREADS}, got ${threads}`);
     }
@@ -256,11 +254,4 @@ export class WasmBackend implements Backend {
 function address(buffer: BackendBuffer): number {
   if (!(buffer instanceof WasmBuffer)) throw new BackendError("wasm: this buffer belongs to another backend");
   return buffer.address;
-}
-
-/** The machine's cores: `navigator` in pages, Deno and newer Node, node:os in Node 20. */
-async function defaultThreads(): Promise<number> {
-  const { navigator, process } = globalThis as { navigator?: { hardwareConcurrency?: number }; process?: { versions?: { node?: string } } };
-  const cores = navigator?.hardwareConcurrency ?? (process?.versions?.node ? (await import("node:os")).availableParallelism() : 1);
-  return Math.max(1, Math.min(cores, MAX_THREADS));
 }

@@ -1,0 +1,123 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { ContextOverflowError, DisposedError, InvalidArgumentError, SplitBudgetError } from "../../ts/errors.ts";
+import { Channel, ROOT } from "../../ts/worker/channel.ts";
+
+/** A live object of each kind of member. */
+class Counter {
+  readonly name = "counter";
+  readonly big = new Map([["key", 1]]);
+  #count = 0;
+  get step(): number {
+    return 2;
+  }
+  add(amount: number): number {
+    this.#count += amount;
+    return this.#count;
+  }
+  async *count(signal?: AbortSignal): AsyncGenerator<number, void, undefined> {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      signal?.throwIfAborted();
+      yield ++this.#count;
+    }
+  }
+  dispose(): void {
+    this.#count = -1;
+  }
+}
+
+interface RemoteCounter {
+  readonly name: string;
+  readonly step: number;
+  readonly big?: unknown;
+  add(amount: number): Promise<number>;
+  count(signal?: AbortSignal): AsyncGenerator<number, void, undefined>;
+  dispose(): Promise<void>;
+}
+
+const root = {
+  counter: () => new Counter(),
+  read: (counter: Counter) => counter.add(0),
+  callBack: async (options: { onStep: (step: number) => unknown }) => {
+    for (let i = 0; i < 3; i++) options.onStep(i);
+  },
+  ask: async (source: { read: (at: number) => Promise<Uint8Array> }) => (await source.read(3)).length,
+  rows: () => [new Float32Array([1, 2]), new Float32Array([3])],
+  fail: (needed?: number) => {
+    if (needed) throw new SplitBudgetError(needed, 1);
+    throw new ContextOverflowError("full", { cause: new Error("why") });
+  },
+  never: () => new Promise(() => undefined),
+};
+
+const open: MessagePort[] = [];
+function connect(): Channel {
+  const { port1, port2 } = new MessageChannel();
+  open.push(port1, port2);
+  new Channel(port2, root, [Counter]);
+  const channel = new Channel(port1);
+  port1.start();
+  port2.start();
+  return channel;
+}
+afterEach(() => {
+  for (const port of open.splice(0)) port.close();
+});
+
+describe("a channel between two threads", () => {
+  it("calls objects that stay where they are, and gives them back as arguments", async () => {
+    const channel = connect();
+    const counter = (await channel.call(ROOT, "counter", [])) as RemoteCounter;
+    expect([counter.name, counter.step, counter.big]).toEqual(["counter", 2, undefined]);
+    expect(await counter.add(5)).toBe(5);
+    expect(await channel.call(ROOT, "read", [counter])).toBe(5);
+    await expect(connect().call(ROOT, "read", [counter])).rejects.toThrow(InvalidArgumentError);
+  });
+
+  it("keeps the class, code and fields of errors", async () => {
+    const channel = connect();
+    const overflow = await channel.call(ROOT, "fail", []).catch((error: unknown) => error);
+    expect(overflow).toBeInstanceOf(ContextOverflowError);
+    expect(overflow).toMatchObject({ name: "ContextOverflowError", code: "context_overflow", message: "full", cause: { message: "why" } });
+    const budget = await channel.call(ROOT, "fail", [7]).catch((error: unknown) => error);
+    expect(budget).toBeInstanceOf(SplitBudgetError);
+    expect(budget).toMatchObject({ needed: 7 });
+  });
+
+  it("calls back in order, with results where they are wanted", async () => {
+    const channel = connect();
+    const steps: number[] = [];
+    await channel.call(ROOT, "callBack", [{ onStep: (step: number) => void steps.push(step) }]);
+    expect(steps).toEqual([0, 1, 2]);
+    expect(await channel.call(ROOT, "ask", [{ read: async (at: number) => new Uint8Array(at) }])).toBe(3);
+    expect(await channel.call(ROOT, "rows", [])).toEqual([new Float32Array([1, 2]), new Float32Array([3])]);
+  });
+
+  it("iterates one step ahead, and stops at the end of the loop or at an abort with the signal's own reason", async () => {
+    const channel = connect();
+    const counter = (await channel.call(ROOT, "counter", [])) as RemoteCounter;
+    const seen: number[] = [];
+    for await (const value of counter.count()) if (seen.push(value) === 3) break;
+    expect(seen).toEqual([1, 2, 3]);
+    const after = await counter.add(0);
+    expect(after).toBeLessThanOrEqual(4);
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    const loop = async () => {
+      for await (const _ of counter.count(abort.signal)) abort.abort(reason);
+    };
+    await expect(loop()).rejects.toBe(reason);
+    const stopped = await counter.add(0);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(await counter.add(0)).toBe(stopped);
+  });
+
+  it("rejects what is under way when it closes, and arguments that cannot be sent", async () => {
+    const channel = connect();
+    await expect(channel.call(ROOT, "never", [new WeakMap()])).rejects.toThrow(/cannot be sent/);
+    const waiting = channel.call(ROOT, "never", []);
+    channel.close(new DisposedError("gone"));
+    await expect(waiting).rejects.toThrow(DisposedError);
+    await expect(channel.call(ROOT, "rows", [])).rejects.toThrow("gone");
+  });
+});

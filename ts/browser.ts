@@ -1,0 +1,20 @@
+/** Tandem in a page: `loadModel` runs the engine in a worker, behind the API of `index.ts`. */
+export { type Capabilities, type Capability, capabilities } from "./capabilities.ts";
+export type { CacheType, Context, ContextOptions } from "./engine/context.ts";
+export type { ContextBytes } from "./engine/executor.ts";
+export type { GenerateOptions, Piece } from "./engine/generate.ts";
+export type { LoadOptions, Model } from "./engine/model.ts";
+export { Sampler, type SamplerOptions, type TokenProbability } from "./engine/sampler.ts";
+export type { DecodeRequest } from "./engine/ubatch.ts";
+export type { LoadProgress } from "./engine/upload.ts";
+export * from "./errors.ts";
+export { GgufFile, type GgufTensor, openGguf } from "./io/gguf.ts";
+export { type GgufArray, type GgufField, type GgufScalar, type GgufValue, Metadata } from "./io/metadata.ts";
+export type { SourceInput } from "./io/open-source.ts";
+export type { ReadOptions, Source } from "./io/source.ts";
+export type { Config, RopeConfig } from "./models/config.ts";
+export type { ChatMessage, ChatTemplate, ChatTemplateInput, ChatToolCall } from "./text/chat-template.ts";
+export type { StreamDecoder } from "./text/stream-decoder.ts";
+export type { EncodeOptions, Tokenizer } from "./text/tokenizer.ts";
+export { generate, loadModel, type PageLoadOptions } from "./worker/page.ts";
+export type { Live, Remote } from "./worker/remote.ts";

@@ -1,0 +1,290 @@
+import { BackendError, DisposedError, InvalidArgumentError } from "../errors.ts";
+import { type Failure, packFailure, RemoteAbort, unpackFailure } from "./failures.ts";
+import { describe, type LiveClass, MARK, type Mark, mapParts, markOf } from "./marks.ts";
+
+/** A Worker, a MessagePort, or a worker's own global scope. */
+export interface Port {
+  postMessage(message: unknown, transfer: Transferable[]): void;
+  addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
+}
+
+type Message =
+  | { readonly kind: "call"; readonly id: number; readonly target: number; readonly method: string; readonly args: readonly unknown[] }
+  | { readonly kind: "result"; readonly id: number; readonly value: unknown }
+  | { readonly kind: "failure"; readonly id: number; readonly failure: Failure }
+  | { readonly kind: "abort"; readonly signal: number }
+  | { readonly kind: "release"; readonly target: number };
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(reason: unknown): void;
+}
+type Callable = (...args: unknown[]) => unknown;
+/** What to do when a call, or the iteration that it began, has ended. */
+type Scope = (() => void)[];
+type Answers = AsyncGenerator<unknown, unknown, unknown>;
+
+/** The object that a channel was opened with, on the side that offers one. */
+export const ROOT = 0;
+/** Names the target itself, a function, as what is to be called. */
+const ITSELF = "";
+
+/** Which channel a page's stand-in belongs to, and the id of what it stands for. */
+const owners = new WeakMap<object, { readonly channel: Channel; readonly id: number }>();
+
+/** The channel of a stand-in. Throws InvalidArgumentError for any other object. */
+export function channelOf(remote: object): Channel {
+  const owner = owners.get(remote);
+  if (!owner) throw new InvalidArgumentError("wanted an object of a model that this page has loaded, got another one");
+  return owner.channel;
+}
+
+/**
+ * Calls between two threads, the same on both sides. Carries what structured clone does not: objects of the live classes stay where they
+ * are and are called from afar, callbacks, AbortSignals, async iterators, typed errors. Closing rejects every call that is still out, which
+ * comlink 4 cannot: a terminated worker would leave its page waiting for ever.
+ */
+export class Channel {
+  readonly #port: Port;
+  readonly #live: readonly LiveClass[];
+  /** What the other side may call. */
+  readonly #objects = new Map<number, object>();
+  readonly #ids = new WeakMap<object, number>();
+  /** Signals of this side that the other one follows, and the other way round. */
+  readonly #signals = new Map<number, AbortSignal>();
+  readonly #controllers = new Map<number, AbortController>();
+  readonly #pending = new Map<number, Pending>();
+  readonly #forgotten = new FinalizationRegistry<number>((target) => this.#post({ kind: "release", target }));
+  #lastId = ROOT;
+  #closed: Error | undefined;
+
+  constructor(port: Port, root?: object, live: readonly LiveClass[] = []) {
+    this.#port = port;
+    this.#live = live;
+    if (root) this.#objects.set(ROOT, root);
+    port.addEventListener("message", ({ data }) => this.#receive(data as Message));
+  }
+
+  /** Calls a method on the other side. Callbacks and signals among the arguments are forgotten at its end, unless a scope is given. */
+  async call(target: number, method: string, args: readonly unknown[], scope?: Scope): Promise<unknown> {
+    const own = scope ?? [];
+    try {
+      return await this.#send(target, method, args, own);
+    } finally {
+      if (!scope) end(own);
+    }
+  }
+
+  /** Runs an async iterator of the other side, one step ahead of the loop here, so that neither waits for messages to cross. */
+  async *iterate(target: number, method: string, args: readonly unknown[]): Answers {
+    const scope: Scope = [];
+    try {
+      const iterator = (await this.#send(target, method, args, scope)) as number;
+      const next = () => this.#send(iterator, "next", [], scope) as Promise<IteratorResult<unknown>>;
+      let step = next();
+      try {
+        for (;;) {
+          const { value, done } = await step;
+          if (done) return value;
+          step = next();
+          step.catch(() => undefined); // heard of when the loop comes to it
+          yield value;
+        }
+      } finally {
+        // A loop that ended by itself is told as well, and is then no longer there.
+        if (!this.#closed) await this.#send(iterator, "return", [], scope).catch(() => undefined);
+      }
+    } finally {
+      end(scope);
+    }
+  }
+
+  /** Ends everything: calls under way and later ones reject with this error. */
+  close(reason: Error): void {
+    if (this.#closed) return;
+    this.#closed = reason;
+    for (const { reject } of this.#pending.values()) reject(reason);
+    this.#pending.clear();
+    this.#objects.clear();
+  }
+
+  #post(message: Message, transfer: Transferable[] = []): void {
+    if (!this.#closed) this.#port.postMessage(message, transfer);
+  }
+
+  #send(target: number, method: string, args: readonly unknown[], scope: Scope): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) throw this.#closed;
+      const id = ++this.#lastId;
+      const packed = args.map((value) => this.#pack(value, scope));
+      this.#pending.set(id, { resolve, reject });
+      try {
+        this.#post({ kind: "call", id, target, method, args: packed });
+      } catch (cause) {
+        this.#pending.delete(id);
+        throw new InvalidArgumentError(`${method}: an argument cannot be sent to a worker: ${(cause as Error).message}`, { cause });
+      }
+    });
+  }
+
+  #receive(message: Message): void {
+    if (this.#closed) return;
+    switch (message.kind) {
+      case "call":
+        void this.#serve(message);
+        break;
+      case "abort":
+        this.#controllers.get(message.signal)?.abort(new RemoteAbort(message.signal));
+        break;
+      case "release":
+        this.#objects.delete(message.target);
+        break;
+      default: {
+        const pending = this.#pending.get(message.id);
+        this.#pending.delete(message.id);
+        if (message.kind === "result") pending?.resolve(this.#unpack(message.value, []));
+        else pending?.reject(unpackFailure(message.failure, (signal) => this.#signals.get(signal)?.reason));
+      }
+    }
+  }
+
+  async #serve({ id, target, method, args }: Message & { kind: "call" }): Promise<void> {
+    const scope: Scope = [];
+    let lent = false;
+    try {
+      const object = this.#objects.get(target);
+      if (!object) throw new DisposedError(`${method}: what it was called on is no longer there`);
+      const given = args.map((value) => this.#unpack(value, scope));
+      const result = method === ITSELF ? callBack(object as Callable, given) : (object as Record<string, Callable>)[method]!(...given);
+      lent = isIterator(result);
+      const value = lent ? this.#lend(result as Answers, scope) : this.#pack(await result, []);
+      this.#post({ kind: "result", id, value }, buffersOf(value));
+    } catch (error) {
+      this.#fail(id, error);
+    } finally {
+      if (!lent) end(scope);
+    }
+  }
+
+  #fail(id: number, error: unknown): void {
+    try {
+      this.#post({ kind: "failure", id, failure: packFailure(error) });
+    } catch {
+      const failure = packFailure(new BackendError(`worker: an error that cannot be sent: ${String(error)}`));
+      this.#post({ kind: "failure", id, failure });
+    }
+  }
+
+  /** Lets the other side run an iterator; the scope of the call that made it ends with it. */
+  #lend(iterator: Answers, scope: Scope): number {
+    const finish = () => {
+      this.#objects.delete(id);
+      end(scope);
+    };
+    const step = async (result: Promise<IteratorResult<unknown>>) => {
+      try {
+        const { value, done } = await result;
+        if (done) finish();
+        return { value, done };
+      } catch (error) {
+        finish();
+        throw error;
+      }
+    };
+    const id = this.#register({ next: () => step(iterator.next()), return: () => step(iterator.return(undefined)) });
+    return id;
+  }
+
+  #register(object: object): number {
+    const id = this.#ids.get(object) ?? ++this.#lastId;
+    this.#ids.set(object, id);
+    this.#objects.set(id, object);
+    return id;
+  }
+
+  #pack(value: unknown, scope: Scope): unknown {
+    if (typeof value === "function") {
+      const id = this.#register(value);
+      scope.push(() => this.#objects.delete(id));
+      return { [MARK]: "function", id } satisfies Mark;
+    }
+    if (typeof value !== "object" || value === null) return value;
+    if (value instanceof AbortSignal) return this.#packSignal(value, scope);
+    const owner = owners.get(value);
+    if (owner && owner.channel !== this) throw new InvalidArgumentError("this object belongs to another model's worker");
+    if (owner) return { [MARK]: "yours", id: owner.id } satisfies Mark;
+    if (this.#live.some(({ prototype }) => Object.getPrototypeOf(value) === prototype)) {
+      const id = this.#register(value);
+      return { [MARK]: "live", id, ...describe(value, (member) => this.#pack(member, scope)) } satisfies Mark;
+    }
+    return mapParts(value, (part) => this.#pack(part, scope));
+  }
+
+  #packSignal(signal: AbortSignal, scope: Scope): Mark {
+    const id = ++this.#lastId;
+    const tell = () => this.#post({ kind: "abort", signal: id });
+    this.#signals.set(id, signal);
+    signal.addEventListener("abort", tell);
+    scope.push(() => {
+      this.#signals.delete(id);
+      signal.removeEventListener("abort", tell);
+    });
+    return { [MARK]: "signal", id, aborted: signal.aborted };
+  }
+
+  #unpack(value: unknown, scope: Scope): unknown {
+    const mark = markOf(value);
+    if (!mark) return mapParts(value, (part) => this.#unpack(part, scope));
+    switch (mark[MARK]) {
+      case "function":
+        return (...args: unknown[]) => {
+          const answer = this.call(mark.id, ITSELF, args);
+          answer.catch(() => undefined); // callbacks are not waited for; where they fail, they say so themselves
+          return answer;
+        };
+      case "yours":
+        return this.#objects.get(mark.id);
+      case "signal": {
+        const controller = new AbortController();
+        if (mark.aborted) controller.abort(new RemoteAbort(mark.id));
+        this.#controllers.set(mark.id, controller);
+        scope.push(() => this.#controllers.delete(mark.id));
+        return controller.signal;
+      }
+      case "live":
+        return this.#standIn(mark);
+    }
+  }
+
+  #standIn({ id, data, methods, iterators }: Mark & { [MARK]: "live" }): object {
+    const remote: Record<string | symbol, unknown> = { ...(this.#unpack(data, []) as object) };
+    for (const method of methods) remote[method] = (...args: unknown[]) => this.call(id, method, args);
+    for (const method of iterators) remote[method] = (...args: unknown[]) => this.iterate(id, method, args);
+    if (methods.includes("dispose")) remote[Symbol.dispose] = () => void this.call(id, "dispose", []).catch(() => undefined);
+    owners.set(remote, { channel: this, id });
+    this.#forgotten.register(remote, id);
+    return remote;
+  }
+}
+
+function end(scope: Scope): void {
+  for (const step of scope.splice(0)) step();
+}
+
+const isIterator = (value: unknown): boolean => typeof value === "object" && value !== null && Symbol.asyncIterator in value;
+
+/** A callback that throws must not stop the engine, nor go unheard. */
+function callBack(callback: Callable, args: readonly unknown[]): unknown {
+  try {
+    return callback(...args);
+  } catch (error) {
+    reportError(error);
+    throw error;
+  }
+}
+
+/** Buffers of a result: whoever asked owns it, so that they move instead of being copied. */
+function buffersOf(value: unknown): Transferable[] {
+  const views = (Array.isArray(value) ? value : [value]).filter((one) => ArrayBuffer.isView(one));
+  return [...new Set(views.map((view) => view.buffer))].filter((buffer) => buffer instanceof ArrayBuffer);
+}
