@@ -2,6 +2,7 @@ import { chmodSync, readFileSync } from "node:fs";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import esbuild from "rollup-plugin-esbuild";
 import { assets } from "./scripts/rollup-assets.mjs";
+import { xgrammar } from "./scripts/rollup-xgrammar.mjs";
 
 const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 const external = Object.keys(dependencies);
@@ -30,6 +31,7 @@ export default {
   external: (id) => id.startsWith("node:") || external.some((name) => id === name || id.startsWith(`${name}/`)),
   plugins: [
     assets(),
+    xgrammar(),
     nodeResolve({ extensions: [".ts", ".mjs", ".js"] }),
     // es2022 is what Node 20 and browsers of 2023 read; `using` is lowered for them.
     esbuild({ target: "es2022", tsconfig: false }),

@@ -1,8 +1,9 @@
 import { defineConfig } from "vitest/config";
 import { assets } from "./scripts/rollup-assets.mjs";
+import { xgrammar } from "./scripts/rollup-xgrammar.mjs";
 
 export default defineConfig({
-  plugins: [assets()],
+  plugins: [assets(), xgrammar()],
   test: {
     include: ["tests/**/*.test.ts"],
     testTimeout: 60_000,

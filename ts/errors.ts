@@ -14,6 +14,7 @@ export type ErrorCode =
   | "backend"
   | "device_lost"
   | "split_budget"
+  | "unsupported_schema"
   | "session"
   | "disposed";
 
@@ -119,5 +120,14 @@ export class SplitBudgetError extends TandemError {
       : "some node can run on no backend";
     super("split_budget", `${what}, or keep more of the model on one backend (gpuLayers, cpuExperts, tensorOverrides)`);
     this.needed = needed;
+  }
+}
+
+/** A JSON schema to which answers cannot be held here. `path` is the JSON pointer of the place. */
+export class UnsupportedSchemaError extends TandemError {
+  readonly path: string;
+  constructor(path: string, what: string, todo: string) {
+    super("unsupported_schema", `the JSON schema at ${path || "/"}: ${what}: ${todo}`);
+    this.path = path;
   }
 }
