@@ -29,6 +29,7 @@ export function xgrammar() {
 }
 
 function replaced(text, from, to) {
-  if (!text.includes(from)) throw new Error(`@mlc-ai/web-xgrammar: ${JSON.stringify(from)} is not in its file: adapt this plugin to its new version`);
+  if (!text.includes(from))
+    throw new Error(`@mlc-ai/web-xgrammar: ${JSON.stringify(from)} is not in its file: adapt this plugin to its new version`);
   return text.replaceAll(from, to);
 }

@@ -1,9 +1,16 @@
 /** Tandem: GGUF models of the Qwen3-Next family in JavaScript. `loadModel` is the way in. */
+export { type OpenAiError, openAiError } from "./api/api-error.ts";
+export { ChatCompletions } from "./api/chat.ts";
+export type * from "./api/completion-types.ts";
+export { Completions } from "./api/completions.ts";
+export { Embeddings } from "./api/embeddings.ts";
+export type { GeneratedToken, GenerationRequest, Generator } from "./api/generator.ts";
+export { type LoadOptions, loadModel, Model } from "./api/model.ts";
+export type * from "./api/types.ts";
 export { measureGpuBandwidth } from "./backends/webgpu/bandwidth.ts";
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";
 export type { ContextBytes } from "./engine/executor.ts";
 export { type GenerateOptions, generate, type Piece } from "./engine/generate.ts";
-export { type LoadOptions, loadModel, Model } from "./engine/model.ts";
 export { Sampler, type SamplerOptions, type TokenProbability } from "./engine/sampler.ts";
 export type { DecodeRequest } from "./engine/ubatch.ts";
 export type { LoadProgress } from "./engine/upload.ts";

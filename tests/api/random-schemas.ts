@@ -2,11 +2,12 @@ import fc from "fast-check";
 
 const name = fc.constantFrom("a", "b", "name", "size of it", 'quo"te', "ü", "c/d~e", "");
 const scalar = fc.oneof(
-  fc.string({ maxLength: 8, unit: "binary" }).filter((text) => text.isWellFormed()),
+  fc.string({ maxLength: 8, unit: "binary" }),
   fc.integer({ min: -1000, max: 1000 }),
   fc.constantFrom(true, false, null, 1.5, 'a "b"\\\n\t'),
 );
-const bounds = (least: fc.Arbitrary<number>, room: number) => fc.tuple(least, fc.nat(room)).map(([low, more]) => [low, low + more] as const);
+const bounds = (least: fc.Arbitrary<number>, room: number) =>
+  fc.tuple(least, fc.nat(room)).map(([low, more]) => [low, low + more] as const);
 
 const string = fc.oneof(
   bounds(fc.nat(3), 8).map(([minLength, maxLength]) => ({ type: "string", minLength, maxLength })),
@@ -18,7 +19,11 @@ const number = fc.oneof(
   fc.integer({ min: -5, max: 12_345 }).map((minimum) => ({ type: "integer", minimum })),
   fc.integer({ min: -99, max: 99 }).map((exclusiveMaximum) => ({ type: "integer", exclusiveMaximum })),
   bounds(fc.integer({ min: -150, max: 150 }), 40).map(([minimum, maximum]) => ({ type: "number", minimum, maximum })),
-  bounds(fc.integer({ min: -15, max: 15 }), 40).map(([low, high]) => ({ type: "number", exclusiveMinimum: low, exclusiveMaximum: high + 1 })),
+  bounds(fc.integer({ min: -15, max: 15 }), 40).map(([low, high]) => ({
+    type: "number",
+    exclusiveMinimum: low,
+    exclusiveMaximum: high + 1,
+  })),
 );
 const listed = fc.oneof(
   fc.uniqueArray(scalar, { minLength: 1, maxLength: 4 }).map((values) => ({ enum: values })),

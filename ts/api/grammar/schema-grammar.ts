@@ -75,7 +75,8 @@ export class SchemaGrammar {
   }
 
   #lookUp(reference: unknown, path: string): unknown {
-    const wrong = () => new UnsupportedSchemaError(`${path}/$ref`, `nothing at ${JSON.stringify(reference)}`, "refer into this schema (#/…)");
+    const wrong = () =>
+      new UnsupportedSchemaError(`${path}/$ref`, `nothing at ${JSON.stringify(reference)}`, "refer into this schema (#/…)");
     if (typeof reference !== "string" || !/^#(\/|$)/.test(reference)) throw wrong();
     let at: unknown = this.#root;
     for (const step of reference.split("/").slice(1)) {
@@ -134,7 +135,11 @@ export class SchemaGrammar {
   #array(schema: Schema, path: string): string {
     const [least, most] = range(schema, "Items", path);
     if (schema.uniqueItems === true) {
-      throw new UnsupportedSchemaError(`${path}/uniqueItems`, "answers cannot be held to it", "leave it out, and check the answer yourself");
+      throw new UnsupportedSchemaError(
+        `${path}/uniqueItems`,
+        "answers cannot be held to it",
+        "leave it out, and check the answer yourself",
+      );
     }
     const prefix = Array.isArray(schema.prefixItems) ? schema.prefixItems : [];
     const fixed = prefix.map((item, i) => this.expression(item, `${path}/prefixItems/${i}`));
@@ -159,7 +164,11 @@ export class SchemaGrammar {
     if (schema.propertyNames !== undefined && compact(schema.propertyNames) !== '{"type": "string"}') {
       throw new UnsupportedSchemaError(`${path}/propertyNames`, "names cannot be held to a schema", "leave it out, or name the properties");
     }
-    const bounded = new UnsupportedSchemaError(path, "the number of properties depends on which are chosen", "require them, or leave it out");
+    const bounded = new UnsupportedSchemaError(
+      path,
+      "the number of properties depends on which are chosen",
+      "require them, or leave it out",
+    );
     if (names.length === 0) {
       if (rest === false || most === 0) return least === 0 ? '"{}"' : none(path);
       // A name may come twice and count once.
@@ -171,7 +180,10 @@ export class SchemaGrammar {
     const members = names.map((name) => {
       const known = Object.hasOwn(properties, name);
       const at = known ? `${path}/properties/${name.replaceAll("~", "~0").replaceAll("/", "~1")}` : `${path}/additionalProperties`;
-      return { text: `${literal(`${JSON.stringify(name)}: `)} ${this.expression(known ? properties[name] : rest, at)}`, required: required.has(name) };
+      return {
+        text: `${literal(`${JSON.stringify(name)}: `)} ${this.expression(known ? properties[name] : rest, at)}`,
+        required: required.has(name),
+      };
     });
     return `("{" ${this.#members(members)} "}")`;
   }

@@ -23,7 +23,9 @@ export class TokenMask {
   /** Goes on by a token. @throws BackendError for one that the mask forbids. */
   accept(token: number): void {
     if (this.#matcher.AcceptToken(token, false)) return;
-    throw new BackendError(`the grammar does not allow token ${token} (${JSON.stringify(this.#tokenizer.decode([token], { special: true }))})`);
+    throw new BackendError(
+      `the grammar does not allow token ${token} (${JSON.stringify(this.#tokenizer.decode([token], { special: true }))})`,
+    );
   }
 
   /** Goes on by text that was not masked. Returns whether the grammar allows it. */

@@ -44,7 +44,11 @@ function xmlParameters(parameters: Record<string, unknown>, rules: Map<string, s
   const required = Array.isArray(parameters.required) ? parameters.required : [];
   const unknown = required.find((name) => !Object.hasOwn(properties, String(name)));
   if (unknown !== undefined || parameters.type !== "object") {
-    throw new UnsupportedSchemaError("", "parameters must be an object's, with each required one described", "describe them under properties");
+    throw new UnsupportedSchemaError(
+      "",
+      "parameters must be an object's, with each required one described",
+      "describe them under properties",
+    );
   }
   const written = Object.entries(properties).map(([name, schema]) => {
     const value = isTextParameter(schema) ? xmlText(schema, name) : grammar.expression(schema, `/properties/${name}`);

@@ -1,0 +1,72 @@
+import type { ContextOptions } from "../engine/context.ts";
+import { type LoadOptions as EngineLoadOptions, Model as EngineModel, type LoadedParts, loadParts } from "../engine/model.ts";
+import type { SourceInput } from "../io/open-source.ts";
+import type { ChatTemplateInput } from "../text/chat-template.ts";
+import type { DecodeOptions } from "../text/stream-decoder.ts";
+import type { EncodeOptions } from "../text/tokenizer.ts";
+import { type ApiModel, ChatCompletions } from "./chat.ts";
+import { Completions } from "./completions.ts";
+import { Embeddings } from "./embeddings.ts";
+import type { Generator } from "./generator.ts";
+import { Grammars } from "./grammar/grammars.ts";
+import { SoloGenerator } from "./solo-generator.ts";
+
+export interface LoadOptions extends EngineLoadOptions {
+  /** The context of `chat` and `completions`, made when they are first used. */
+  readonly context?: ContextOptions;
+}
+
+/** A loaded model: weights in memory, ready for chats, completions, embeddings, and contexts of one's own. Made by `loadModel`. */
+export class Model extends EngineModel {
+  readonly chat: { readonly completions: ChatCompletions };
+  readonly completions: Completions;
+  readonly embeddings: Embeddings;
+  readonly #contextOptions: ContextOptions;
+  #generator: Promise<Generator> | undefined;
+
+  /** @internal Use loadModel. */
+  constructor(loaded: LoadedParts, contextOptions: ContextOptions = {}) {
+    super(loaded);
+    this.#contextOptions = contextOptions;
+    const api: ApiModel = {
+      ...{ name: this.name, metadata: this.metadata, tokenizer: this.tokenizer, chatTemplate: this.chatTemplate },
+      ...{ grammars: new Grammars(this.tokenizer), generator: () => this.#openGenerator() },
+    };
+    this.chat = { completions: new ChatCompletions(api) };
+    this.completions = new Completions(api);
+    this.embeddings = new Embeddings(this);
+  }
+
+  /** The tokens of a text; control tokens such as `<|im_end|>` written in it are read as tokens. */
+  tokenize(text: string, options?: EncodeOptions): number[] {
+    return this.tokenizer.encode(text, options);
+  }
+
+  /** The text of tokens; control tokens are left out unless `special`. */
+  detokenize(tokens: ArrayLike<number>, options?: DecodeOptions): string {
+    return this.tokenizer.decode(tokens, options);
+  }
+
+  /** The prompt of a conversation, as text. Throws InvalidArgumentError where the template refuses it. */
+  applyChatTemplate(input: ChatTemplateInput): string {
+    return this.chatTemplate.render(input);
+  }
+
+  #openGenerator(): Promise<Generator> {
+    this.#generator ??= this.createContext(this.#contextOptions).then((context) => new SoloGenerator(context, this.tokenizer));
+    this.#generator.catch(() => {
+      this.#generator = undefined; // memory may be there the next time
+    });
+    return this.#generator;
+  }
+}
+
+/**
+ * Loads a GGUF model of the Qwen3-Next family: a path, a File or Blob, or all shards as an array of Blobs.
+ *
+ * Throws GgufError (damaged file), UnsupportedModelError, UnsupportedFormatError, InvalidArgumentError (no such file), CapabilityError
+ * (no SIMD, no GPU), OutOfMemoryError, or the signal's reason. Nothing stays allocated then.
+ */
+export async function loadModel(input: SourceInput | readonly SourceInput[], options: LoadOptions = {}): Promise<Model> {
+  return new Model(await loadParts(input, options), options.context);
+}
