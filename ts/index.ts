@@ -5,7 +5,7 @@ export type * from "./api/completion-types.ts";
 export { Completions } from "./api/completions.ts";
 export { Embeddings } from "./api/embeddings.ts";
 export type { GeneratedToken, GenerationRequest, Generator } from "./api/generator.ts";
-export { type LoadOptions, loadModel, Model } from "./api/model.ts";
+export { type ChatPromptParams, type LoadOptions, loadModel, Model } from "./api/model.ts";
 export type * from "./api/types.ts";
 export { measureGpuBandwidth } from "./backends/webgpu/bandwidth.ts";
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";

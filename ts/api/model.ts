@@ -1,7 +1,6 @@
 import type { ContextOptions } from "../engine/context.ts";
 import { type LoadOptions as EngineLoadOptions, Model as EngineModel, type LoadedParts, loadParts } from "../engine/model.ts";
 import type { SourceInput } from "../io/open-source.ts";
-import type { ChatTemplateInput } from "../text/chat-template.ts";
 import type { DecodeOptions } from "../text/stream-decoder.ts";
 import type { EncodeOptions } from "../text/tokenizer.ts";
 import { type ApiModel, ChatCompletions } from "./chat.ts";
@@ -9,11 +8,20 @@ import { Completions } from "./completions.ts";
 import { Embeddings } from "./embeddings.ts";
 import type { Generator } from "./generator.ts";
 import { Grammars } from "./grammar/grammars.ts";
+import { templateMessages } from "./messages.ts";
+import { renderChat } from "./prompt.ts";
 import { SoloGenerator } from "./solo-generator.ts";
+import { toolUse } from "./tool-choice.ts";
+import type { ChatCompletionParams } from "./types.ts";
 
 export interface LoadOptions extends EngineLoadOptions {
   /** The context of `chat` and `completions`, made when they are first used. */
   readonly context?: ContextOptions;
+}
+
+export interface ChatPromptParams extends Pick<ChatCompletionParams, "messages" | "tools" | "tool_choice" | "chat_template_kwargs"> {
+  /** End with the head of an assistant message, for the model to go on. Default true. */
+  readonly add_generation_prompt?: boolean;
 }
 
 /** A loaded model: weights in memory, ready for chats, completions, embeddings, and contexts of one's own. Made by `loadModel`. */
@@ -47,9 +55,10 @@ export class Model extends EngineModel {
     return this.tokenizer.decode(tokens, options);
   }
 
-  /** The prompt of a conversation, as text. Throws InvalidArgumentError where the template refuses it. */
-  applyChatTemplate(input: ChatTemplateInput): string {
-    return this.chatTemplate.render(input);
+  /** The prompt that `chat.completions` makes of a conversation, as text. Throws InvalidArgumentError where the template refuses it. */
+  applyChatTemplate(params: ChatPromptParams): string {
+    const { messages, chat_template_kwargs: kwargs, add_generation_prompt: addGenerationPrompt } = params;
+    return renderChat(this.chatTemplate, templateMessages(messages), toolUse(params).tools, { addGenerationPrompt, kwargs });
   }
 
   #openGenerator(): Promise<Generator> {

@@ -23,13 +23,9 @@ export function chatPrompt(
   kwargs: Record<string, unknown> | undefined,
 ): ChatPrompt {
   const { chatTemplate, tokenizer } = model;
-  const plain = !templateTakesTools(chatTemplate.source);
   const now = new Date();
-  const render = (count: number, addGenerationPrompt: boolean): string => {
-    const shown = messages.slice(0, count);
-    const input: ChatTemplateInput = plain ? { messages: plainToolMessages(shown, tools) } : { messages: shown, tools };
-    return chatTemplate.render({ ...input, addGenerationPrompt, kwargs, now }).normalize("NFC");
-  };
+  const render = (count: number, addGenerationPrompt: boolean) =>
+    renderChat(chatTemplate, messages.slice(0, count), tools, { addGenerationPrompt, kwargs, now }).normalize("NFC");
   const text = render(messages.length, true);
   const tokens = tokenizer.encode(text, { addSpecial: false, parseSpecial: true });
   const lengths: number[] = [];
@@ -39,6 +35,17 @@ export function chatPrompt(
     if (length > (lengths.at(-1) ?? 0)) lengths.push(length);
   }
   return { tokens, borders: tokenBorders(tokenizer, tokens, text, lengths), opensThinking: /<think>\s*$/.test(text) };
+}
+
+/** The prompt's text; a template without a place for tools gets them explained in a message. */
+export function renderChat(
+  template: ChatTemplate,
+  messages: readonly ChatMessage[],
+  tools: readonly FunctionTool[],
+  options: Pick<ChatTemplateInput, "addGenerationPrompt" | "kwargs" | "now">,
+): string {
+  if (templateTakesTools(template.source)) return template.render({ ...options, messages, tools });
+  return template.render({ ...options, messages: plainToolMessages(messages, tools) });
 }
 
 /** The first messages alone; "" where the template refuses them, as some do without a user's message. */
