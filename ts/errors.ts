@@ -128,6 +128,6 @@ export class UnsupportedSchemaError extends TandemError {
   readonly path: string;
   constructor(path: string, what: string, todo: string) {
     super("unsupported_schema", `the JSON schema at ${path || "/"}: ${what}: ${todo}`);
-    this.path = path;
+    this.path = path || "/";
   }
 }

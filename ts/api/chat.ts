@@ -98,7 +98,7 @@ export class ChatCompletions {
     checkPromptFits(prompt.tokens.length, generator.contextLength);
     const format = toolFormat(model.chatTemplate.source);
     const held = answerGrammar(params, use, format, prompt.opensThinking);
-    const mask = held && (await model.grammars.mask(held.grammar, { open: held.again }));
+    const mask = held && (await model.grammars.compile(held.grammar, { open: held.again }));
     const counts: Counts = { promptTokens: prompt.tokens.length, cached: 0, completion: 0, reasoning: 0 };
     const requests = Array.from(
       { length: n },

@@ -64,7 +64,7 @@ export class Completions {
     const stop = stopTexts(params.stop);
     const generator = await this.#model.generator();
     for (const tokens of prompts) checkPromptFits(tokens.length, generator.contextLength);
-    const mask = params.grammar === undefined ? undefined : await grammars.mask(params.grammar);
+    const mask = params.grammar === undefined ? undefined : await grammars.compile(params.grammar);
     const cached = prompts.map(() => 0);
     const read = prompts.reduce((sum, tokens) => sum + tokens.length, 0);
     const usage: Usage = { prompt_tokens: read, completion_tokens: 0, total_tokens: read, prompt_tokens_details: { cached_tokens: 0 } };

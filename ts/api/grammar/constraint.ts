@@ -19,6 +19,7 @@ export class Constraint {
   #mask: TokenMask | undefined;
   #text = "";
   #seen = 0;
+  #disposed = false;
 
   constructor(open: () => TokenMask, tokenizer: Tokenizer, { after = [], again = false }: ConstraintOptions = {}) {
     this.#open = open;
@@ -31,11 +32,13 @@ export class Constraint {
 
   /** Forbids the tokens, in logits f32[V], that cannot follow those generated so far. */
   adjust(logits: Float32Array, generated: readonly number[]): void {
+    if (this.#disposed) return; // a last step may be under way when its answer is given up
     while (this.#seen < generated.length) this.#accept(generated[this.#seen++]!);
     this.#mask?.apply(logits);
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#mask?.dispose();
   }
 

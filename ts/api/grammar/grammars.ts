@@ -3,6 +3,7 @@ import { InvalidArgumentError } from "../../errors.ts";
 import { characterOfByte } from "../../text/byte-alphabet.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { TokenMask } from "./token-mask.ts";
+import { Utf8Tokens } from "./utf8.ts";
 
 /** Grammars kept compiled. One of a large schema over 248,320 tokens takes seconds to make and some MB to keep. */
 const KEPT = 16;
@@ -12,6 +13,7 @@ interface Instance {
   readonly binding: Binding;
   readonly info: TokenizerInfo;
   readonly compiler: GrammarCompiler;
+  readonly utf8: Utf8Tokens;
   /** What xgrammar wrote before it gave up. */
   readonly said: string[];
   /** The least recently used first. */
@@ -31,18 +33,25 @@ export class Grammars {
   }
 
   /**
-   * A mask at the start of the grammar (EBNF, from its rule `root`).
+   * Compiles a grammar (EBNF, from its rule `root`). The function that comes back opens a mask at its start, one for each answer.
    * @param open Whether the grammar is a part of the answer: it is over when its text is whole, not when generation ends.
    * @throws InvalidArgumentError for a grammar that cannot be read.
    */
-  async mask(grammar: string, { open = false }: { open?: boolean } = {}): Promise<() => TokenMask> {
+  async compile(grammar: string, { open = false }: { open?: boolean } = {}): Promise<() => TokenMask> {
     this.#instance ??= instantiate(this.#tokenizer);
-    const instance = await this.#instance;
-    const compiled = this.#compile(instance, grammar);
-    return () => new TokenMask(instance.binding, new instance.binding.GrammarMatcher(compiled, undefined, open, -1), this.#tokenizer);
+    const instance = await this.#instance.catch((reason: unknown) => {
+      this.#instance = undefined;
+      throw reason;
+    });
+    this.#compiled(instance, grammar);
+    const { binding, utf8 } = instance;
+    return () => {
+      const compiled = this.#compiled(instance, grammar); // others may have taken its place meanwhile
+      return new TokenMask(binding, new binding.GrammarMatcher(compiled, undefined, open, -1), this.#tokenizer, utf8);
+    };
   }
 
-  #compile({ binding, compiler, compiled, said }: Instance, text: string): CompiledGrammar {
+  #compiled({ binding, compiler, compiled, said }: Instance, text: string): CompiledGrammar {
     let grammar = compiled.get(text);
     compiled.delete(text);
     try {
@@ -83,5 +92,12 @@ async function instantiate(tokenizer: Tokenizer): Promise<Instance> {
   const texts = binding.vecStringFromJSArray(vocabulary);
   const info = new binding.TokenizerInfo(texts, "BYTE_LEVEL", size, binding.vecIntFromJSArray(ends), false);
   texts.delete();
-  return { binding, info, compiler: new binding.GrammarCompiler(info, 1, true), said, compiled: new Map() };
+  return {
+    binding,
+    info,
+    compiler: new binding.GrammarCompiler(info, 1, true),
+    utf8: new Utf8Tokens(tokenizer),
+    said,
+    compiled: new Map(),
+  };
 }

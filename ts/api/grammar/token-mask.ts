@@ -1,18 +1,22 @@
 import type { Binding, GrammarMatcher } from "xgrammar:binding";
 import { BackendError } from "../../errors.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { Utf8Tokens } from "./utf8.ts";
 
 /** Where an answer stands in its grammar, and which tokens may follow. */
 export class TokenMask {
   readonly #binding: Binding;
   readonly #matcher: GrammarMatcher;
   readonly #tokenizer: Tokenizer;
+  readonly #utf8: Utf8Tokens;
+  #utf8State = 0;
   #disposed = false;
 
-  constructor(binding: Binding, matcher: GrammarMatcher, tokenizer: Tokenizer) {
+  constructor(binding: Binding, matcher: GrammarMatcher, tokenizer: Tokenizer, utf8: Utf8Tokens) {
     this.#binding = binding;
     this.#matcher = matcher;
     this.#tokenizer = tokenizer;
+    this.#utf8 = utf8;
   }
 
   /** Whether the grammar's text is whole and nothing can follow. */
@@ -22,7 +26,10 @@ export class TokenMask {
 
   /** Goes on by a token. @throws BackendError for one that the mask forbids. */
   accept(token: number): void {
-    if (this.#matcher.AcceptToken(token, false)) return;
+    if (this.#matcher.AcceptToken(token, false)) {
+      this.#utf8State = this.#utf8.after(this.#utf8State, token);
+      return;
+    }
     throw new BackendError(
       `the grammar does not allow token ${token} (${JSON.stringify(this.#tokenizer.decode([token], { special: true }))})`,
     );
@@ -47,6 +54,7 @@ export class TokenMask {
     }
     logits.fill(-Infinity, size);
     vector.delete();
+    this.#utf8.apply(this.#utf8State, logits);
   }
 
   dispose(): void {

@@ -73,5 +73,5 @@ function xmlText(schema: unknown, name: string): string {
   const [least, most] = [schema.minLength ?? 0, schema.maxLength];
   if (least === 0 && most === undefined) return "text0";
   // No line break at its ends can be taken for the format's.
-  return repeated("[^<\\n]", Number(least), most === undefined ? undefined : Number(most));
+  return repeated("[^<\\x00-\\x1f]", Number(least), most === undefined ? undefined : Number(most));
 }
