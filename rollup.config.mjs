@@ -2,6 +2,7 @@ import { chmodSync, readFileSync } from "node:fs";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import esbuild from "rollup-plugin-esbuild";
 import { assets } from "./scripts/rollup-assets.mjs";
+import { xgrammar } from "./scripts/rollup-xgrammar.mjs";
 
 const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 const external = Object.keys(dependencies);
@@ -50,7 +51,7 @@ const node = {
   },
   // Left to npm: shared with the user's own copies, and patched without a release of this package.
   external: (id) => id.startsWith("node:") || external.some((name) => id === name || id.startsWith(`${name}/`)),
-  plugins: [assets(), ...typescript({ browser: false, minify: false }), executable],
+  plugins: [assets(), xgrammar(), ...typescript({ browser: false, minify: false }), executable],
 };
 
 /** One script with everything in it: a worker has no bundler that could find its parts. */

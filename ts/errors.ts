@@ -14,6 +14,7 @@ export type ErrorCode =
   | "backend"
   | "device_lost"
   | "split_budget"
+  | "unsupported_schema"
   | "session"
   | "queue_full"
   | "network"
@@ -158,5 +159,14 @@ export class QuotaError extends TandemError {
     super("quota", message, options);
     this.neededBytes = neededBytes;
     this.availableBytes = availableBytes;
+  }
+}
+
+/** A JSON schema to which answers cannot be held here. `path` is the JSON pointer of the place. */
+export class UnsupportedSchemaError extends TandemError {
+  readonly path: string;
+  constructor(path: string, what: string, todo: string) {
+    super("unsupported_schema", `the JSON schema at ${path || "/"}: ${what}: ${todo}`);
+    this.path = path || "/";
   }
 }

@@ -1,4 +1,13 @@
 /** Tandem: GGUF models of the Qwen3-Next family in JavaScript. `loadModel` is the way in. */
+
+export { type OpenAiError, openAiError } from "./api/api-error.ts";
+export { ChatCompletions } from "./api/chat.ts";
+export type * from "./api/completion-types.ts";
+export { Completions } from "./api/completions.ts";
+export { Embeddings } from "./api/embeddings.ts";
+export type { Generator } from "./api/generator.ts";
+export { type ChatPromptParams, type LoadOptions, loadModel, Model } from "./api/model.ts";
+export type * from "./api/types.ts";
 export type { Step, Timeline } from "./backends/backend.ts";
 export { measureCpuBandwidth } from "./backends/wasm/bandwidth.ts";
 export type { WasmOptions } from "./backends/wasm/wasm.ts";
@@ -7,7 +16,6 @@ export { type Capabilities, type Capability, capabilities } from "./capabilities
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";
 export type { ContextBytes } from "./engine/executor.ts";
 export { type GenerateOptions, generate, type Piece } from "./engine/generate.ts";
-export { type LoadOptions, loadModel, Model } from "./engine/model.ts";
 export { Sampler, type SamplerOptions, type TokenProbability } from "./engine/sampler.ts";
 export type { DecodeRequest } from "./engine/ubatch.ts";
 export type { LoadProgress, UploadProgress } from "./engine/upload.ts";

@@ -20,6 +20,15 @@ export interface LoadOptions extends MachineOptions, UploadOptions {
   readonly download?: DownloadOptions;
 }
 
+/** What a model is made of, once its weights are in memory. */
+export interface LoadedParts {
+  readonly file: GgufFile;
+  readonly parts: ModelParts;
+  readonly tokenizer: Tokenizer;
+  readonly machine: OpenMachine;
+  readonly weights: WeightBuffers;
+}
+
 /** A loaded model: weights in memory, ready for contexts. Made by `loadModel`. */
 export class Model {
   readonly name: string;
@@ -46,7 +55,7 @@ export class Model {
   #disposed = false;
 
   /** @internal Use loadModel. */
-  constructor(file: GgufFile, parts: ModelParts, tokenizer: Tokenizer, machine: OpenMachine, weights: WeightBuffers) {
+  constructor({ file, parts, tokenizer, machine, weights }: LoadedParts) {
     this.name = file.metadata.optionalString("general.name") ?? file.name;
     this.config = parts.config;
     this.metadata = file.metadata;
@@ -110,6 +119,11 @@ export class Model {
 /** Context of a generation that names none. */
 const DEFAULT_GENERATION = 4096;
 
+/** Loads a model without the chat API: see `loadParts`. */
+export async function loadModel(input: SourceInput | readonly SourceInput[], options: LoadOptions = {}): Promise<Model> {
+  return new Model(await loadParts(input, options));
+}
+
 /**
  * Loads a GGUF model of the Qwen3-Next family: a path, a URL, `hf:owner/repo/file.gguf`, a File or Blob, or all shards as an array of Blobs.
  * What comes from the network goes into the model cache, piece by piece, once it is sure that the model will run here; a load that was
@@ -118,7 +132,7 @@ const DEFAULT_GENERATION = 4096;
  * Throws GgufError (damaged file), UnsupportedModelError, UnsupportedFormatError, InvalidArgumentError (no such file), CapabilityError
  * (no SIMD, no GPU), OutOfMemoryError, NetworkError, IntegrityError, QuotaError, or the signal's reason. Nothing stays allocated then.
  */
-export async function loadModel(input: SourceInput | readonly SourceInput[], options: LoadOptions = {}): Promise<Model> {
+export async function loadParts(input: SourceInput | readonly SourceInput[], options: LoadOptions = {}): Promise<LoadedParts> {
   const file = await openGguf(input, options);
   let machine: OpenMachine | undefined;
   try {
@@ -132,7 +146,7 @@ export async function loadModel(input: SourceInput | readonly SourceInput[], opt
     machine = await openMachine(file, parts, options);
     await downloadAll(file.sources, options);
     const weights = await uploadWeights(parts.graph.weights, machine.machine, options);
-    return new Model(file, parts, tokenizer, machine, weights);
+    return { file, parts, tokenizer, machine, weights };
   } catch (error) {
     machine?.close();
     await file.close();

@@ -6,14 +6,19 @@ import {
   DisposedError,
   type ErrorCode,
   GgufError,
+  IntegrityError,
   InvalidArgumentError,
+  NetworkError,
   OutOfMemoryError,
+  QueueFullError,
+  QuotaError,
   SessionError,
   ShapeError,
   SplitBudgetError,
   TandemError,
   UnsupportedFormatError,
   UnsupportedModelError,
+  UnsupportedSchemaError,
 } from "../errors.ts";
 
 /** Stands, behind the wall, for the reason of a signal that was aborted on this side of it. */
@@ -44,7 +49,12 @@ const CLASSES: Readonly<Record<ErrorCode, { readonly prototype: TandemError }>> 
   backend: BackendError,
   device_lost: DeviceLostError,
   split_budget: SplitBudgetError,
+  unsupported_schema: UnsupportedSchemaError,
   session: SessionError,
+  queue_full: QueueFullError,
+  network: NetworkError,
+  integrity: IntegrityError,
+  quota: QuotaError,
   disposed: DisposedError,
 };
 

@@ -1,0 +1,207 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Constraint, type ConstraintOptions } from "../../ts/api/grammar/constraint.ts";
+import { Grammars } from "../../ts/api/grammar/grammars.ts";
+import { integerRange, numberRange } from "../../ts/api/grammar/numbers.ts";
+import { SchemaGrammar } from "../../ts/api/grammar/schema-grammar.ts";
+import { writeGrammar } from "../../ts/api/grammar/terminals.ts";
+import { callGrammar, callsGrammar } from "../../ts/api/tools/call-grammar.ts";
+import { ToolCallParser } from "../../ts/api/tools/call-parser.ts";
+import type { FunctionTool } from "../../ts/api/types.ts";
+import { InvalidArgumentError, UnsupportedSchemaError } from "../../ts/errors.ts";
+import { Tokenizer } from "../../ts/text/tokenizer.ts";
+import { byteVocabulary } from "../text/helpers.ts";
+
+const tokenizer = new Tokenizer(byteVocabulary());
+const grammars = new Grammars(tokenizer);
+const [END, THINK] = [257, 258];
+
+/** A grammar of numbers as a regular expression: both write classes, groups and counts alike. */
+const pattern = (ebnf: string | undefined) =>
+  new RegExp(`^(${ebnf!.replace(/"([^"]*)"| +/g, (_, literal: string | undefined) => (literal ?? "").replaceAll(".", "\\."))})$`);
+
+describe("numbers", () => {
+  it("integerRange is exact", () => {
+    const near = (edge: number) => [edge - 1, edge, edge + 1, 10 * edge, Math.trunc(edge / 10)];
+    const bound = fc.oneof(fc.integer({ min: -130, max: 130 }), fc.integer({ min: -1e6, max: 1e6 }));
+    fc.assert(
+      fc.property(bound, bound, fc.integer({ min: -1e6, max: 1e6 }), (a, b, other) => {
+        const [min, max] = [Math.min(a, b), Math.max(a, b)];
+        const range = pattern(integerRange(min, max));
+        for (const value of [...near(min), ...near(max), other, 0]) expect(range.test(String(value))).toBe(value >= min && value <= max);
+      }),
+    );
+    expect(integerRange(2, 1)).toBeUndefined();
+  });
+
+  it("numberRange is exact for decimals", () => {
+    const bound = fc.integer({ min: -120, max: 120 });
+    const decimal = fc.integer({ min: -130_000, max: 130_000 }).map((value) => value / 1000);
+    fc.assert(
+      fc.property(bound, bound, fc.boolean(), fc.boolean(), decimal, (a, b, exclusiveMin, exclusiveMax, value) => {
+        const [min, max] = [Math.min(a, b), Math.max(a, b) + 1];
+        const range = pattern(numberRange({ min, max, exclusiveMin, exclusiveMax }));
+        const within = (x: number) => (exclusiveMin ? x > min : x >= min) && (exclusiveMax ? x < max : x <= max);
+        for (const x of [value, min, max, min + 0.5, max - 0.25, min - 0.5, max + 0.125, 0]) expect(range.test(String(x))).toBe(within(x));
+      }),
+    );
+  });
+});
+
+describe("schemas", () => {
+  it("refuses what it cannot hold, by its place", () => {
+    const bad: [unknown, string][] = [
+      [false, "/"],
+      [{ properties: { a: { items: { not: {} } } } }, "/properties/a/items/not"],
+      [{ type: "string", pattern: "a" }, "/pattern"],
+      [{ type: "array", uniqueItems: true }, "/uniqueItems"],
+      [{ type: "number", multipleOf: 0.1 }, "/multipleOf"],
+      [{ type: "integer", minimum: 3, maximum: 2 }, "/"],
+      [{ type: "colour" }, "/type"],
+      [{ $ref: "#/$defs/x" }, "/$ref"],
+      [{ oneOf: [{ type: "integer" }, { type: "number" }] }, "/oneOf"],
+      [{ anyOf: [{}], required: ["a"] }, "/"],
+      [{ enum: [1], type: "string" }, "/"],
+      [{ type: "object", properties: { "a/b": { type: "string", minLength: -1 } } }, "/properties/a~1b/minLength"],
+    ];
+    for (const [schema, path] of bad) {
+      const convert = () => new SchemaGrammar(schema).expression(schema);
+      expect(convert, JSON.stringify(schema)).toThrow(UnsupportedSchemaError);
+      expect(convert).toThrow(expect.objectContaining({ path }));
+    }
+  });
+
+  it("takes schemas that refer to themselves", async () => {
+    const schema = { $ref: "#/$defs/tree", $defs: { tree: { type: "object", properties: { on: { $ref: "#/$defs/tree" } } } } };
+    const rules = new Map<string, string>();
+    const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema, rules).expression(schema), rules), { open: true });
+    using mask = { mask: open(), [Symbol.dispose]() { this.mask.dispose(); } }; // biome-ignore format: one line
+    expect(mask.mask.acceptText('{"on": {"on": {}}}')).toBe(true);
+    expect(mask.mask.finished).toBe(true);
+  });
+
+  it("tells what is wrong with a grammar, and goes on", async () => {
+    await expect(grammars.compile("root ::= other")).rejects.toThrow(InvalidArgumentError);
+    await expect(grammars.compile("root ::= [")).rejects.toThrow(/grammar: xgrammar cannot read it: /);
+    expect((await grammars.compile('root ::= "a"'))().acceptText("a")).toBe(true);
+  });
+});
+
+/** The tokens that a constraint allows behind `text`. */
+async function allowed(grammar: string, text: string, options: ConstraintOptions = {}): Promise<number[]> {
+  const constraint = new Constraint(await grammars.compile(grammar, { open: options.again }), tokenizer, options);
+  const logits = new Float32Array(tokenizer.vocabularySize);
+  constraint.adjust(logits, tokenizer.encode(text));
+  constraint.dispose();
+  return [...logits.keys()].filter((token) => logits[token] === 0);
+}
+
+describe("constraints", () => {
+  const grammar = 'root ::= "ab" | "c"';
+  const codes = (text: string) => [...text].map((character) => character.charCodeAt(0));
+
+  it("allow what the grammar does, and the end where it ends", async () => {
+    expect(await allowed(grammar, "")).toEqual(codes("ac"));
+    expect(await allowed(grammar, "a")).toEqual(codes("b"));
+    expect(await allowed(grammar, "c")).toEqual([256, END]);
+    const any = await allowed("root ::= [^x]*", "");
+    expect(any).toContain(THINK);
+    expect(any).toContain(END);
+    expect(any).not.toContain(259); // unused: it has no text
+  });
+
+  it("begin behind a marker", async () => {
+    const after = ["</think>"];
+    expect(await allowed(grammar, "hm </thin", { after })).toHaveLength(tokenizer.vocabularySize);
+    expect(await allowed(grammar, "hm </think>", { after })).toEqual(codes("ac"));
+  });
+
+  it("come and go with their marker", async () => {
+    const options = { after: ["</think>", "<x>"], again: true };
+    expect(await allowed(grammar, "<x> </think>", options)).toHaveLength(tokenizer.vocabularySize);
+    expect(await allowed(grammar, "</think>b <x>", options)).toEqual(codes("ac"));
+    expect(await allowed(grammar, "</think>b <x>ab", options)).toHaveLength(tokenizer.vocabularySize);
+    expect(await allowed(grammar, "</think>b <x>ab c <x>a", options)).toEqual(codes("b"));
+  });
+});
+
+describe("tool calls", () => {
+  const tools: FunctionTool[] = [
+    {
+      type: "function",
+      function: {
+        name: "order",
+        parameters: {
+          ...{ type: "object", required: ["what", "count"], additionalProperties: false },
+          properties: {
+            what: { type: "string", minLength: 1, maxLength: 6 },
+            count: { type: "integer", minimum: -20, maximum: 120 },
+            size: { enum: ["S", "M", "L"] },
+            gift: { type: ["boolean", "null"] },
+            parts: {
+              type: "array",
+              maxItems: 2,
+              items: { type: "object", properties: { id: { type: "string", maxLength: 3 } }, required: ["id"] },
+            },
+          },
+        },
+      },
+    },
+    { type: "function", function: { name: "stop" } },
+  ];
+
+  /** Bytes drawn at random among those allowed, until the end. */
+  async function write(grammar: string, random: () => number): Promise<string> {
+    const constraint = new Constraint(await grammars.compile(grammar), tokenizer);
+    const tokens: number[] = [];
+    while (tokens.length < 2000) {
+      const logits = Float32Array.from({ length: tokenizer.vocabularySize }, random);
+      constraint.adjust(logits, tokens);
+      const token = logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
+      if (tokenizer.isEndOfGeneration(token)) break;
+      tokens.push(token);
+    }
+    constraint.dispose();
+    return tokenizer.decode(tokens);
+  }
+
+  it.each(["json", "xml"] as const)("whatever is written within the grammar is read back, and validates: %s", async (format) => {
+    const validate = new Ajv2020().compile(tools[0]!.function.parameters!);
+    const rules = new Map<string, string>();
+    const grammar = writeGrammar(
+      callsGrammar(
+        callGrammar(format, tools, rules, () => true),
+        true,
+      ),
+      rules,
+    );
+    let state = 1;
+    const random = () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 32;
+    };
+    const called = new Set<string>();
+    for (let i = 0; i < 60; i++) {
+      const text = await write(grammar, random);
+      const parser = new ToolCallParser(format, tools);
+      const events = [...parser.push(text), ...parser.end()];
+      expect(
+        events.filter((event) => event.type === "content"),
+        text,
+      ).toEqual([]);
+      const calls: { name: string; given: string }[] = [];
+      for (const event of events) {
+        if (event.type === "call") calls.push({ name: event.name, given: "" });
+        if (event.type === "arguments") calls.at(-1)!.given += event.text;
+      }
+      expect(calls.length).toBe(events.filter((event) => event.type === "end").length);
+      for (const { name, given } of calls) {
+        called.add(name);
+        if (name === "stop") expect(given).toBe("{}");
+        else expect(validate(JSON.parse(given)), `${text}: ${JSON.stringify(validate.errors)}`).toBe(true);
+      }
+    }
+    expect([...called].sort()).toEqual(["order", "stop"]);
+  });
+});
