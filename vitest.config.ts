@@ -10,8 +10,8 @@ export default defineConfig({
     exclude: ["tests/long/**"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Kernels spin on barriers: two test files with two threads each would fight for two cores.
-    fileParallelism: false,
+    // Shaders compile on one core while kernels run on another. More at once would fight for two cores: kernels spin on barriers.
+    maxWorkers: 2,
     pool: "forks",
   },
 });

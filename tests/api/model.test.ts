@@ -65,7 +65,7 @@ describe("a model's API", () => {
     await expect(reading()).rejects.toThrow(/abort/);
     const long = "word ".repeat(600);
     await expect(model.chat.completions.create({ messages: [{ role: "user", content: long }] })).rejects.toThrow(ContextOverflowError);
-    expect((await model.completions.create({ prompt: "Once", max_tokens: 3 })).usage!.completion_tokens).toBe(3);
+    expect((await model.completions.create({ prompt: "Once", max_tokens: 3, temperature: 0 })).usage!.completion_tokens).toBe(3);
   });
 
   it("calls the tool that it must call, with arguments of its schema", async () => {

@@ -35,7 +35,6 @@ export const attention = op("attention", {
   cases: [
     { T: 1, H: 4, G: 2, D: 64, S: 1, N: 150, scale: 0.125, rows: [0], positions: [140] },
     { T: 1, H: 2, G: 2, D: 32, S: 2, N: 8, scale: 0.2, rows: [1], positions: [0] },
-    { T: 7, H: 6, G: 2, D: 96, S: 1, N: 80, scale: 0.1, rows: [0, 0, 0, 0, 0, 0, 0], positions: [61, 62, 63, 64, 65, 66, 67] },
     { T: 2, H: 20, G: 2, D: 32, S: 1, N: 9, scale: 0.2, rows: [0, 0], positions: [5, 6] },
     { T: 5, H: 4, G: 1, D: 256, S: 2, N: 70, scale: 0.0625, rows: [0, 0, 0, 1, 1], positions: [64, 65, 66, 0, 1] },
   ],

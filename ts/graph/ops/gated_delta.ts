@@ -51,7 +51,6 @@ export const gatedDelta = op("gated_delta", {
     { T: 1, C: 192, Hk: 2, Hv: 4, Dk: 16, Dv: 32, S: 1, tiled: 0, eps: 1e-6, rows: [0] },
     { T: 9, C: 192, Hk: 2, Hv: 4, Dk: 16, Dv: 32, S: 2, tiled: 1, eps: 1e-6, rows: [1, 1, 1, 1, 1, 1, 1, 1, 1] },
     { T: 7, C: 512, Hk: 1, Hv: 2, Dk: 128, Dv: 128, S: 3, tiled: 0, eps: 1e-6, rows: [0, 0, 0, 2, 2, 1, 1] },
-    { ...LONG, T: 64, S: 1, rows: repeat(64, 0) },
     { ...LONG, T: 65, S: 1, rows: repeat(65, 0) },
     { ...LONG, T: 200, S: 3, rows: [...repeat(66, 2), ...repeat(100, 0), ...repeat(34, 1)] },
   ],
