@@ -3,22 +3,18 @@ import within from "../../../gpu/gated_delta_chunk_within.wgsl";
 import gates from "../../../gpu/gated_delta_gates.wgsl";
 import sequenceRun from "../../../gpu/sequence_run.wgsl";
 import tokens from "../../../gpu/tokens.wgsl";
-import { tensorBytes } from "../../graph/bytes.ts";
 import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Scalars } from "../../graph/tensor.ts";
 import type { Dispatch, LoweringContext } from "./dispatch.ts";
 import { dispatch, f32, WG } from "./kernel.ts";
-import { recurrentDispatches } from "./lower-delta.ts";
-import { lowerGatedNorm } from "./lower-rows.ts";
-
-/** Tokens of a chunk, the side of its matrices N and M: four rows of 16 quads an invocation of 256. */
-const CHUNK = 64;
+import { headConstants, recurrentDispatches } from "./lower-delta.ts";
 
 /**
- * Runs of so many tokens of a sequence go in chunks. A chunk costs the same however full it is: 5.6 million multiplications a head of
- * 128 x 128, where 64 tokens one by one take 3.1 million, but with 64 dependent steps and barriers for seven. So a run must fill one.
+ * Tokens of a chunk, the side of its matrices N and M: four rows of 16 quads an invocation of 256. A chunk costs the same however full it
+ * is: 5.6 million multiplications a head of 128 x 128, where 64 tokens one by one take 3.1 million, but with 64 dependent steps and
+ * barriers for seven.
  */
-export const CHUNKED_RUN = 64;
+const CHUNK = 64;
 
 /** Bytes of fast memory for the state of a workgroup of the second kernel: 32 rows of 128, and 16 KiB with the first kernel's matrix. */
 const STATE_BYTES = 16384;
@@ -33,9 +29,6 @@ const rowsHeld = ({ Dk }: Scalars) => STATE_BYTES / (4 * Dk!);
 /** Tokens of an invocation of the second kernel: 32 sums of k and q each, which registers hold. */
 const HELD = 4;
 
-/** The sizes of heads, as constants of every delta kernel. */
-export const headConstants = ({ Hk, Hv, Dk, Dv, tiled }: Scalars) => ({ Hk: Hk!, Hv: Hv!, Dk: Dk!, Dv: Dv!, TILED: tiled! });
-
 /** Keys in whole bands of 64, values in whole slices, and what a device must offer beside the default. */
 export function chunkedSupported(s: Scalars, limits: GPUSupportedLimits): boolean {
   if (![64, 128, 256].includes(s.Dk!) || s.Dv! % rowsHeld(s) !== 0) return false;
@@ -44,18 +37,9 @@ export function chunkedSupported(s: Scalars, limits: GPUSupportedLimits): boolea
 }
 
 /**
- * The gated delta rule in chunks, for runs of CHUNKED_RUN tokens or more; where a ubatch may also hold shorter ones, those token by token.
- * `norm`: the gated_norm node that follows. No workgroup has a whole head here, so it is a pass of its own.
+ * The gated delta rule in chunks, for runs of `chunkedRun` tokens or more; where a ubatch may also hold shorter ones, those token by token.
  */
-export function chunkedDispatches(node: Node, context: LoweringContext, norm?: Node): readonly Dispatch[] {
-  if (norm) {
-    const raw = context.scratch("gated_delta", tensorBytes(node.outputs.out!, context.dims)); // [T, Hv, Dv]
-    const inner: LoweringContext = {
-      ...context,
-      range: (tensor) => (tensor.storage === node.outputs.out!.storage ? raw : context.range(tensor)),
-    };
-    return [...chunkedDispatches(node, inner), ...lowerGatedNorm(norm, inner)];
-  }
+export function chunkedDispatches(node: Node, context: LoweringContext, chunkedRun: number): readonly Dispatch[] {
   const { dims, range, scratch } = context;
   const s = scalarsOf(node, dims);
   const { qkv, a, b, dt, A, state, rows } = node.inputs;
@@ -76,7 +60,7 @@ export function chunkedDispatches(node: Node, context: LoweringContext, norm?: N
   const second = dispatch(
     "gated_delta chunk across",
     [tokens, sequenceRun, across],
-    { WG: workgroup, ...sizes, ROWS, SLICES, CHUNKED_RUN },
+    { WG: workgroup, ...sizes, ROWS, SLICES, CHUNKED_RUN: chunkedRun },
     [
       ["read_write", range(node.outputs.out!)],
       ["read_write", range(state!)],
@@ -87,5 +71,5 @@ export function chunkedDispatches(node: Node, context: LoweringContext, norm?: N
     ],
     [s.Hv! * SLICES, s.S!, 1],
   );
-  return [...(s.S! > 1 ? recurrentDispatches(node, context, undefined, CHUNKED_RUN) : []), first, second];
+  return [...(s.S! > 1 ? recurrentDispatches(node, context, undefined, chunkedRun) : []), first, second];
 }

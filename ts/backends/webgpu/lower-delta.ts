@@ -13,7 +13,6 @@ import { scalarsOf } from "../../graph/op.ts";
 import type { Node, Scalars } from "../../graph/tensor.ts";
 import type { Dispatch, LoweringContext, LowerNode } from "./dispatch.ts";
 import { dispatch, f32, fold, WG } from "./kernel.ts";
-import { CHUNKED_RUN, chunkedDispatches, chunkedSupported, headConstants } from "./lower-delta-chunk.ts";
 import { rowRounding } from "./rounding.ts";
 
 /** Up to so many tokens a channel's invocation walks through them and writes the state itself; beyond, tokens run side by side. */
@@ -105,6 +104,9 @@ export function deltaNormSupported(s: Scalars, limits: GPUSupportedLimits): bool
   return SLICES === 1 && PER * LANES * 4 === s.Dk! && limits.maxStorageBuffersPerShaderStage >= 10;
 }
 
+/** The sizes of heads, as constants of every delta kernel. */
+export const headConstants = ({ Hk, Hv, Dk, Dv, tiled }: Scalars) => ({ Hk: Hk!, Hv: Hv!, Dk: Dk!, Dv: Dv!, TILED: tiled! });
+
 /** Runs of no length are left to the chunked kernels. */
 const NO_RUN = 2 ** 32 - 1;
 
@@ -135,12 +137,3 @@ export function recurrentDispatches(node: Node, context: LoweringContext, norm?:
   const all = [...common, commonSum, ...files, gatedDeltaNorm, gatedDeltaText];
   return [dispatch("gated_delta + gated_norm", all, { ...constants, ...rounded.constants }, [...bindings, ...rounded.bindings], groups)];
 }
-
-/** Token by token, or in chunks where the ubatch may hold a run that is long enough. `norm`: the gated_norm node that follows. */
-export function deltaDispatches(node: Node, context: LoweringContext, norm?: Node): readonly Dispatch[] {
-  const s = scalarsOf(node, context.dims);
-  if (s.T! < CHUNKED_RUN || !chunkedSupported(s, context.caps.limits)) return recurrentDispatches(node, context, norm);
-  return chunkedDispatches(node, context, norm);
-}
-
-export const lowerGatedDelta: LowerNode = (node, context) => deltaDispatches(node, context);
