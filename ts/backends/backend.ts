@@ -73,6 +73,8 @@ export interface Backend {
   alloc(bytes: number): BackendBuffer;
   free(buffer: BackendBuffer): void;
   write(buffer: BackendBuffer, offset: number, bytes: Uint8Array): void;
+  /** The memory itself, so that a file can be read straight into it. Absent where JavaScript cannot write it. */
+  view?(buffer: BackendBuffer, offset: number, bytes: number): Uint8Array;
   /** A copy of `bytes` bytes, after everything called before. */
   read(buffer: BackendBuffer, offset: number, bytes: number): Promise<Uint8Array>;
   prepare(split: Split): Promise<Plan>;

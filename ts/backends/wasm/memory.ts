@@ -19,6 +19,8 @@ export class WasmMemory {
   readonly #free: Range[] = [];
   readonly #taken = new Map<number, number>();
   #end: number;
+  /** Nothing from here on was ever handed out: the system's own zeros, which need no second filling. */
+  #fresh: number;
   #u8: Uint8Array;
 
   /** `reservedBytes` at the bottom belong to the module and the engine. */
@@ -26,6 +28,7 @@ export class WasmMemory {
     const initial = Math.ceil(reservedBytes / PAGE_BYTES);
     this.memory = new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared: true });
     this.#end = initial * PAGE_BYTES;
+    this.#fresh = this.#end;
     this.#u8 = new Uint8Array(this.memory.buffer);
   }
 
@@ -55,7 +58,8 @@ export class WasmMemory {
     range.begin += size;
     if (range.begin === range.end) this.#free.splice(at, 1);
     this.#taken.set(begin, size);
-    this.u8.fill(0, begin, begin + size);
+    if (begin < this.#fresh) this.u8.fill(0, begin, Math.min(begin + size, this.#fresh));
+    this.#fresh = Math.max(this.#fresh, begin + size);
     return begin;
   }
 

@@ -70,7 +70,7 @@ export class WasmBackend implements Backend {
     this.#workers = workers;
   }
 
-  /** Compiles the kernels and starts the workers. Throws CapabilityError without SIMD. */
+  /** Compiles the kernels and starts the workers, which get ready while weights are read. Throws CapabilityError without SIMD. */
   static async create(options: WasmOptions = {}): Promise<WasmBackend> {
     const features = detectWasmFeatures();
     requireSimd(features);
@@ -124,11 +124,16 @@ export class WasmBackend implements Backend {
   }
 
   write(buffer: BackendBuffer, offset: number, bytes: Uint8Array): void {
+    this.view(buffer, offset, bytes.length).set(bytes);
+  }
+
+  view(buffer: BackendBuffer, offset: number, bytes: number): Uint8Array {
     this.#check();
-    if (offset < 0 || offset + bytes.length > buffer.bytes) {
-      throw new BackendError(`wasm: ${bytes.length} bytes at ${offset} do not fit a buffer of ${buffer.bytes}`);
+    if (offset < 0 || offset + bytes > buffer.bytes) {
+      throw new BackendError(`wasm: ${bytes} bytes at ${offset} do not fit a buffer of ${buffer.bytes}`);
     }
-    this.#memory.u8.set(bytes, address(buffer) + offset);
+    const begin = address(buffer) + offset;
+    return this.#memory.u8.subarray(begin, begin + bytes);
   }
 
   async read(buffer: BackendBuffer, offset: number, bytes: number): Promise<Uint8Array> {
@@ -140,6 +145,7 @@ export class WasmBackend implements Backend {
   }
 
   async prepare(split: Split): Promise<Plan> {
+    await Promise.all(this.#workers.map(({ ready }) => ready));
     this.#check();
     for (const node of split.nodes) {
       if (!this.supports(node)) throw new BackendError(`wasm: no kernel for node "${node.name}" (${node.op.name}) with these shapes`);

@@ -1,7 +1,9 @@
 import { BackendError } from "../../errors.ts";
 
-/** A thread that has entered the kernels' worker loop. */
+/** A thread on its way into the kernels' worker loop. */
 export interface KernelWorker {
+  /** Resolves when it is about to enter its loop. Throws BackendError. */
+  readonly ready: Promise<void>;
   terminate(): void;
 }
 export interface WorkerStart {
@@ -27,9 +29,11 @@ const body = `({ module, memory, job, id, sequence, origin }, ready) => {
   worker(job, id, sequence);
 }`;
 
-/** Starts one worker and resolves when it is about to enter its loop. */
+/** Starts one worker. */
 export async function startWorker(start: WorkerStart): Promise<KernelWorker> {
-  return isNode() ? startNodeWorker(start) : startWebWorker(start);
+  const worker = isNode() ? await startNodeWorker(start) : startWebWorker(start);
+  worker.ready.catch(() => undefined); // whoever runs a program hears of it
+  return worker;
 }
 
 function isNode(): boolean {
@@ -41,26 +45,33 @@ async function startNodeWorker(start: WorkerStart): Promise<KernelWorker> {
   const { Worker } = await import("node:worker_threads");
   const source = `const { parentPort, workerData } = require("node:worker_threads"); (${body})(workerData, () => parentPort.postMessage("ready"));`;
   const worker = new Worker(source, { eval: true, workerData: start });
-  await new Promise<void>((resolve, reject) => {
-    worker.once("message", () => resolve());
+  const ready = new Promise<void>((resolve, reject) => {
+    worker.once("message", () => {
+      worker.unref(); // an idle pool must not keep the process alive
+      resolve();
+    });
     worker.once("error", (cause) => reject(new BackendError(`wasm: worker ${start.id} did not start: ${cause.message}`, { cause })));
+    worker.once("exit", () => reject(new BackendError(`wasm: worker ${start.id} was ended before it had started`)));
   });
-  worker.unref(); // an idle pool must not keep the process alive
-  return { terminate: () => void worker.terminate() };
+  return { ready, terminate: () => void worker.terminate() };
 }
 
-async function startWebWorker(start: WorkerStart): Promise<KernelWorker> {
+function startWebWorker(start: WorkerStart): KernelWorker {
   const source = `onmessage = ({ data }) => (${body})(data, () => postMessage("ready"));`;
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const worker = new Worker(url, { type: "module" });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      worker.onmessage = () => resolve();
-      worker.onerror = (event) => reject(new BackendError(`wasm: worker ${start.id} did not start: ${event.message}`));
-      worker.postMessage(start);
-    });
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-  return { terminate: () => worker.terminate() };
+  let stopped = () => {};
+  const ready = new Promise<void>((resolve, reject) => {
+    stopped = () => reject(new BackendError(`wasm: worker ${start.id} was ended before it had started`));
+    worker.onmessage = () => resolve();
+    worker.onerror = (event) => reject(new BackendError(`wasm: worker ${start.id} did not start: ${event.message}`));
+    worker.postMessage(start);
+  }).finally(() => URL.revokeObjectURL(url));
+  return {
+    ready,
+    terminate() {
+      worker.terminate();
+      stopped();
+    },
+  };
 }
