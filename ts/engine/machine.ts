@@ -38,6 +38,7 @@ export function targetOf(backend: Pick<Backend, "name" | "supports">): Target {
   return {
     name: backend.name,
     supports: (node) => backend.supports(node),
+    processor: gpu ? "webgpu" : "wasm",
     costs: gpu ? COSTS.webgpu : COSTS.wasm,
     placesValues: gpu,
     alignment: gpu ? 256 : 64, // see place.ts

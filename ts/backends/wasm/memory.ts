@@ -3,6 +3,8 @@ import { OutOfMemoryError } from "../../errors.ts";
 const PAGE_BYTES = 65536;
 /** wasm32 addresses end here. */
 const MAX_PAGES = 65536;
+/** Of one memory. */
+export const MAX_BANK_BYTES = MAX_PAGES * PAGE_BYTES;
 /** Memory grows by at least this much: each grow makes new views, and on some engines remaps. */
 const GROW_BYTES = 16 * 2 ** 20;
 /** One cache line: no two buffers share one. */
@@ -23,10 +25,17 @@ export class WasmMemory {
   #fresh: number;
   #u8: Uint8Array;
 
-  /** `reservedBytes` at the bottom belong to the module and the engine. */
+  /** `reservedBytes` at the bottom belong to the module and the engine. Throws OutOfMemoryError. */
   constructor(reservedBytes: number) {
     const initial = Math.ceil(reservedBytes / PAGE_BYTES);
-    this.memory = new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared: true });
+    try {
+      this.memory = new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared: true });
+    } catch (cause) {
+      throw new OutOfMemoryError(
+        `wasm: the system refused a memory of up to 4 GiB of addresses (${(cause as Error).message}): close other models or tabs`,
+        { cause },
+      );
+    }
     this.#end = initial * PAGE_BYTES;
     this.#fresh = this.#end;
     this.#u8 = new Uint8Array(this.memory.buffer);
@@ -36,9 +45,6 @@ export class WasmMemory {
   get u8(): Uint8Array {
     if (this.#u8.buffer !== this.memory.buffer) this.#u8 = new Uint8Array(this.memory.buffer);
     return this.#u8;
-  }
-  get i32(): Int32Array {
-    return new Int32Array(this.memory.buffer);
   }
   /** Bytes allocated now. */
   get usedBytes(): number {
@@ -84,14 +90,14 @@ export class WasmMemory {
   #grow(bytes: number): void {
     const last = this.#free.at(-1);
     const tail = last && last.end === this.#end ? last.end - last.begin : 0;
-    const possible = MAX_PAGES * PAGE_BYTES - this.#end + tail;
-    const wanted = Math.min(Math.max(bytes - tail, GROW_BYTES), MAX_PAGES * PAGE_BYTES - this.#end);
+    const possible = MAX_BANK_BYTES - this.#end + tail;
+    const wanted = Math.min(Math.max(bytes - tail, GROW_BYTES), MAX_BANK_BYTES - this.#end);
     const pages = Math.ceil(wanted / PAGE_BYTES);
     const fits = bytes <= possible && this.#tryGrow(pages);
     if (!fits && !(bytes <= possible && this.#tryGrow(Math.ceil((bytes - tail) / PAGE_BYTES)))) {
       const gib = (n: number) => `${(n / 2 ** 30).toFixed(2)} GiB`;
       throw new OutOfMemoryError(
-        `wasm: ${gib(bytes)} more are wanted, ${gib(this.usedBytes)} are in use and one WebAssembly memory holds at most 4 GiB` +
+        `wasm: ${gib(bytes)} more are wanted, ${gib(this.usedBytes)} are in use and this WebAssembly memory holds at most 4 GiB` +
           `${bytes <= possible ? " (the system refused to give them)" : ""}: use a smaller quantisation, a shorter context or a smaller KV cache type`,
       );
     }

@@ -1,33 +1,14 @@
 import { kernels } from "../../../build/kernels.js";
-import { BackendError, DisposedError, InvalidArgumentError } from "../../errors.ts";
+import { BackendError, DisposedError } from "../../errors.ts";
 import type { Dims, Node, Tensor } from "../../graph/tensor.ts";
 import type { Backend, BackendBuffer, Plan, Recorder, Split, Step } from "../backend.ts";
-import { detectWasmFeatures, requireSimd } from "./features.ts";
 import { Lowering, type Scratch, scratchSizes } from "./lower.ts";
 import { WasmMemory } from "./memory.ts";
 import { encode } from "./program.ts";
-import { type KernelWorker, startWorker } from "./workers.ts";
-
-export interface WasmOptions {
-  /** Threads, the caller's included. Default: the machine's cores; 1 where memory cannot be shared. */
-  readonly threads?: number;
-  /** Build of the kernels. Default: relaxed SIMD where the engine has it. */
-  readonly build?: "simd" | "relaxed";
-}
-
-interface KernelExports {
-  submit(job: number): void;
-}
+import { KernelThreads, type ThreadOptions } from "./threads.ts";
 
 /** The first page is the engine's, the second the module's static data: scripts/build-wasm.mjs. */
 const RESERVED_BYTES = 2 * 65536;
-/** The job block that assembly/interpreter.ts reads, on the first page. */
-const JOB = 4096;
-const JOB_WORD = { program: 16, count: 17, threads: 18, spin: 19, stop: 20, scratch: 21, scratchBytes: 22, times: 23 };
-/** Looks at a barrier before a worker sleeps: 50-100 µs. Sleeping and waking costs 25-60 µs, the gap between two tokens less. */
-const SPIN = 150_000;
-/** More threads than this never paid on any machine known, and each has scratch memory. */
-const MAX_THREADS = 64;
 /** Programs kept per plan: a decoding batch of 1 … 8 sequences, a full ubatch and its last part. */
 const MAX_PROGRAMS = 16;
 
@@ -54,44 +35,40 @@ interface WasmProgram {
 
 /** The CPU path: AssemblyScript kernels over one shared memory, run by all threads from a command buffer. */
 export class WasmBackend implements Backend {
-  readonly name = "wasm";
-  readonly build: "simd" | "relaxed";
-  readonly threads: number;
+  readonly name: string;
+  readonly #bank: number;
   readonly #memory: WasmMemory;
-  readonly #exports: KernelExports;
-  readonly #workers: readonly KernelWorker[];
+  readonly #threads: KernelThreads;
   #closed = false;
 
-  private constructor(build: "simd" | "relaxed", memory: WasmMemory, exports: KernelExports, workers: readonly KernelWorker[]) {
-    this.build = build;
-    this.threads = workers.length + 1;
+  private constructor(bank: number, memory: WasmMemory, threads: KernelThreads) {
+    this.name = bank === 0 ? "wasm" : `wasm:${bank}`;
+    this.#bank = bank;
     this.#memory = memory;
-    this.#exports = exports;
-    this.#workers = workers;
+    this.#threads = threads;
   }
 
-  /** Compiles the kernels and starts the workers, which get ready while weights are read. Throws CapabilityError without SIMD. */
-  static async create(options: WasmOptions = {}): Promise<WasmBackend> {
-    const features = detectWasmFeatures();
-    requireSimd(features);
-    const build = options.build ?? (features.relaxedSimd ? "relaxed" : "simd");
-    const threads = options.threads ?? (features.threads ? await defaultThreads() : 1);
-    if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
-      throw new InvalidArgumentError(`threads must be a whole number from 1 to ${MAX_THREADS}, got ${threads}`);
-    }
-    const { default: binary } =
-      build === "relaxed" ? await import("../../../build/kernels.relaxed.wasm") : await import("../../../build/kernels.simd.wasm");
-    const module = await WebAssembly.compile(binary);
-    const memory = new WasmMemory(RESERVED_BYTES);
-    const abort = () => {
-      throw new BackendError("wasm: a kernel aborted");
-    };
-    const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory, abort, now: () => performance.now() } });
-    memory.i32[JOB / 4 + JOB_WORD.spin] = SPIN;
-    const count = features.threads ? threads - 1 : 0;
-    const start = { module, memory: memory.memory, job: JOB, sequence: 0, origin: performance.timeOrigin };
-    const starts = Array.from({ length: count }, (_, i) => startWorker({ ...start, id: i + 1 }));
-    return new WasmBackend(build, memory, instance.exports as unknown as KernelExports, await Promise.all(starts));
+  /** One memory. Throws CapabilityError without SIMD, OutOfMemoryError. */
+  static async create(options: ThreadOptions = {}): Promise<WasmBackend> {
+    return (await WasmBackend.createBanks(1, options))[0]!;
+  }
+
+  /** Several memories, a backend each, and one set of threads for all: as wasm32 addresses end at 4 GiB. */
+  static async createBanks(count: number, options: ThreadOptions = {}): Promise<readonly WasmBackend[]> {
+    const memories = Array.from({ length: count }, () => new WasmMemory(RESERVED_BYTES));
+    const threads = await KernelThreads.create(
+      memories.map(({ memory }) => memory),
+      options,
+    );
+    return memories.map((memory, bank) => new WasmBackend(bank, memory, threads));
+  }
+
+  get build(): "simd" | "relaxed" {
+    return this.#threads.build;
+  }
+
+  get threads(): number {
+    return this.#threads.count;
   }
 
   /** Bytes allocated now, weights and all. */
@@ -145,7 +122,7 @@ export class WasmBackend implements Backend {
   }
 
   async prepare(split: Split): Promise<Plan> {
-    await Promise.all(this.#workers.map(({ ready }) => ready));
+    await this.#threads.ready();
     this.#check();
     for (const node of split.nodes) {
       if (!this.supports(node)) throw new BackendError(`wasm: no kernel for node "${node.name}" (${node.op.name}) with these shapes`);
@@ -174,16 +151,12 @@ export class WasmBackend implements Backend {
     const program = this.#program(plan as WasmPlan, dims);
     const rows = program.steps.length + 1;
     const times = recorder ? this.#memory.alloc(16 * rows * this.threads) : 0;
-    const i32 = this.#memory.i32;
-    const job = JOB / 4;
-    i32[job + JOB_WORD.program] = program.address;
-    i32[job + JOB_WORD.count] = program.steps.length;
-    i32[job + JOB_WORD.threads] = this.threads;
-    i32[job + JOB_WORD.scratch] = scratch.workers;
-    i32[job + JOB_WORD.scratchBytes] = scratch.perWorkerBytes;
-    i32[job + JOB_WORD.times] = times;
-    this.#exports.submit(JOB);
-    recorder?.record({ backend: this.name, dims, steps: program.steps, threads: this.threads, times: this.#takeTimes(times, rows) });
+    const { address: begin, steps } = program;
+    this.#threads.run(this.#bank, {
+      ...{ program: begin, count: steps.length, times },
+      ...{ scratch: scratch.workers, scratchBytes: scratch.perWorkerBytes },
+    });
+    recorder?.record({ backend: this.name, dims, steps, threads: this.threads, times: this.#takeTimes(times, rows) });
   }
 
   /** The times that a run has left, [threads, rows, 2], and frees them. All threads' runs end when thread 0 saw all of them through. */
@@ -205,11 +178,7 @@ export class WasmBackend implements Backend {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const i32 = this.#memory.i32;
-    i32[JOB / 4 + JOB_WORD.stop] = 1;
-    Atomics.add(i32, JOB / 4, 1);
-    Atomics.notify(i32, JOB / 4);
-    for (const worker of this.#workers) worker.terminate();
+    this.#threads.close();
   }
 
   #program(plan: WasmPlan, dims: Dims): WasmProgram {
@@ -247,11 +216,4 @@ export class WasmBackend implements Backend {
 function address(buffer: BackendBuffer): number {
   if (!(buffer instanceof WasmBuffer)) throw new BackendError("wasm: this buffer belongs to another backend");
   return buffer.address;
-}
-
-/** The machine's cores: `navigator` in pages, Deno and newer Node, node:os in Node 20. */
-async function defaultThreads(): Promise<number> {
-  const { navigator, process } = globalThis as { navigator?: { hardwareConcurrency?: number }; process?: { versions?: { node?: string } } };
-  const cores = navigator?.hardwareConcurrency ?? (process?.versions?.node ? (await import("node:os")).availableParallelism() : 1);
-  return Math.max(1, Math.min(cores, MAX_THREADS));
 }

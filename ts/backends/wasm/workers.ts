@@ -8,25 +8,33 @@ export interface KernelWorker {
 }
 export interface WorkerStart {
   readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  /** Of each bank. */
+  readonly memories: readonly WebAssembly.Memory[];
   readonly job: number;
+  /** Index, in 4-byte words of bank 0, of the bank to run; negative: end. */
+  readonly bankWord: number;
   readonly id: number;
-  readonly sequence: number;
   /** performance.timeOrigin of the caller: workers tell the time on its clock. */
   readonly origin: number;
 }
 
 /**
- * The whole of a worker: it enters wasm and stays there until told to stop. As text, because a file beside the library is found in
+ * The whole of a worker: it waits in wasm for the next job, never for a message. As text, because a file beside the library is found in
  * a different way by every bundler, and these lines never change.
  */
-const body = `({ module, memory, job, id, sequence, origin }, ready) => {
+const body = `({ module, memories, job, bankWord, id, origin }, ready) => {
   const abort = () => { throw new Error("kernel abort"); };
   const shift = performance.timeOrigin - origin;
   const now = () => performance.now() + shift;
-  const { worker } = new WebAssembly.Instance(module, { env: { memory, abort, now } }).exports;
+  const banks = memories.map((memory) => new WebAssembly.Instance(module, { env: { memory, abort, now } }).exports);
+  const words = new Int32Array(memories[0].buffer);
   ready();
-  worker(job, id, sequence);
+  for (let sequence = 0; ; ) {
+    sequence = banks[0].wait(job, sequence);
+    const bank = words[bankWord];
+    if (bank < 0) return;
+    banks[bank].run(job, id);
+  }
 }`;
 
 /** Starts one worker. */
