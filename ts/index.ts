@@ -1,5 +1,6 @@
 /** Tandem: GGUF models of the Qwen3-Next family in JavaScript. `loadModel` is the way in. */
 export type { Step, Timeline } from "./backends/backend.ts";
+export type { ExpertStats } from "./backends/wasm/expert-cache.ts";
 export { measureGpuBandwidth } from "./backends/webgpu/bandwidth.ts";
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";
 export type { ContextBytes } from "./engine/executor.ts";

@@ -28,6 +28,8 @@ export interface Split {
 /** A split made ready to run, over and over. */
 export interface Plan {
   readonly split: Split;
+  /** Whether its last run broke off half way. Absent where a run happens whole or not at all. */
+  readonly broken?: boolean;
   /** Frees what the plan holds beside its split's buffers. */
   dispose(): void;
 }

@@ -108,7 +108,7 @@ export class Executor {
 
   /** Whether the last run has changed states: when it failed before that, they are whole. */
   get touched(): boolean {
-    return this.#finished > 0;
+    return this.#finished > 0 || this.#steps[0]?.plan.broken === true;
   }
 
   /** Whether everything runs on one GPU: runs can then be submitted ahead of what is read back. */

@@ -1,4 +1,6 @@
-import type { Backend } from "../backends/backend.ts";
+import type { Backend, BackendBuffer } from "../backends/backend.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { WeightSource } from "../models/weights.ts";
 import type { Pins, Target, TargetCosts } from "../schedule/schedule.ts";
 
 /** The backends that a model runs on, and where its weights and states live. Targets of the scheduler are the backends, in order. */
@@ -7,7 +9,11 @@ export interface Machine {
   readonly targets: readonly Target[];
   readonly pins: Pins;
   readonly maxSplits?: number;
+  readonly page?: PageWeight;
 }
+
+/** A buffer for a weight that stays in its file; undefined for one that is to be loaded. */
+export type PageWeight = (weight: Tensor, source: WeightSource) => BackendBuffer | undefined;
 
 /**
  * Orders of magnitude, measured on desktop machines (bench/): they decide only where nodes without weights go, and those follow their

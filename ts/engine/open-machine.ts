@@ -1,3 +1,4 @@
+import type { ExpertStats } from "../backends/wasm/expert-cache.ts";
 import type { WebGpuOptions } from "../backends/webgpu/webgpu.ts";
 import { CapabilityError, OutOfMemoryError } from "../errors.ts";
 import { buildModel, type ModelGraph } from "../models/architecture.ts";
@@ -28,6 +29,8 @@ export interface OpenMachine {
   readonly gpuLayers: number;
   /** Backends in words. */
   readonly description: string;
+  /** Undefined where no experts are paged. */
+  expertStats(): ExpertStats | undefined;
   close(): void;
 }
 
@@ -43,7 +46,8 @@ export async function openMachine(
   if (!wantsGpu(options)) {
     const cpu = await openCpu(graph, parts.config, () => [TARGET.cpu], options);
     return {
-      machine: { backends: cpu.backends, targets: cpu.backends.map(targetOf), pins: cpu.pins },
+      machine: { backends: cpu.backends, targets: cpu.backends.map(targetOf), pins: cpu.pins, page: cpu.page },
+      expertStats: cpu.expertStats,
       gpuLayers: 0,
       description: cpu.description,
       close: cpu.close,
@@ -62,12 +66,13 @@ export async function openMachine(
     const gpuLayers = chooseLayers(graph, parts.config, options, budget);
     const cpu = await openCpu(graph, parts.config, placementPins(parts.config, options, gpuLayers), options, gpu);
     close.push(cpu.close);
-    const { backends, pins } = cpu;
+    const { backends, pins, page, expertStats } = cpu;
     const maxSplits = options.maxSplits === undefined ? undefined : options.maxSplits + cpu.borders;
-    const machine = { backends, targets: backends.map(targetOf), pins, maxSplits };
+    const machine = { backends, targets: backends.map(targetOf), pins, maxSplits, page };
     scheduleModel(graph, machine, shape.max); // a placement that cannot be had is refused before gigabytes are loaded
     return {
       machine,
+      expertStats,
       gpuLayers,
       description: `${cpu.description} + webgpu (${gpu.description}), ${Math.min(gpuLayers, parts.config.L)} of ${parts.config.L} layers, ${mib(budget)} GPU memory admitted`,
       close: () => close.forEach((one) => void one()),

@@ -28,7 +28,8 @@ export interface PlacementOptions {
 /** Targets of the scheduler, in this order. */
 export const TARGET: Readonly<Record<Device, number>> = { cpu: 0, gpu: 1 };
 
-const EXPERTS = /\.ffn_(gate|up|down|gate_up)_exps\./;
+/** The weights of routed experts. */
+export const EXPERTS = /\.ffn_(gate|up|down|gate_up)_exps\./;
 
 /**
  * Names that an override is held against. What one op reads besides values must share a device, or it could run on none: a match of one

@@ -42,13 +42,21 @@ interface Block {
 /**
  * Streams every weight from the file to the backends where it lives: each byte of the file is read once, in blocks, in file order but a few at a
  * time. Where a weight is a tensor as it is and JavaScript can write its memory, it is read right into place; others take their rows from
- * the block. Frees everything again when it fails.
+ * the block. Weights that the machine pages stay where they are. Frees everything again when it fails.
  */
-export async function uploadWeights(weights: Weights, { backends, pins }: Machine, options: UploadOptions = {}): Promise<WeightBuffers> {
-  const users = new Map<GgufTensor, [Tensor, WeightSource][]>();
-  for (const [weight, source] of weights.sources) users.set(source.tensor, [...(users.get(source.tensor) ?? []), [weight, source]]);
-  const totalBytes = [...users.keys()].reduce((sum, tensor) => sum + tensor.bytes, 0);
+export async function uploadWeights(
+  weights: Weights,
+  { backends, pins, page }: Machine,
+  options: UploadOptions = {},
+): Promise<WeightBuffers> {
   const buffers: WeightBuffers = new Map();
+  const users = new Map<GgufTensor, [Tensor, WeightSource][]>();
+  for (const [weight, source] of weights.sources) {
+    const paged = page?.(weight, source);
+    if (paged) buffers.set(weight.name, new Map(pins(weight).map((target) => [target, paged])));
+    else users.set(source.tensor, [...(users.get(source.tensor) ?? []), [weight, source]]);
+  }
+  const totalBytes = [...users.keys()].reduce((sum, tensor) => sum + tensor.bytes, 0);
   const left = new Map([...users.keys()].map((tensor) => [tensor, tensor.bytes]));
   let loadedBytes = 0;
   let loadedTensors = 0;
@@ -63,7 +71,7 @@ export async function uploadWeights(weights: Weights, { backends, pins }: Machin
     options.onProgress?.({ loadedBytes, totalBytes, loadedTensors, totalTensors: users.size, tensor: tensor.name });
   };
   try {
-    for (const weight of weights.sources.keys()) {
+    for (const [weight] of [...users.values()].flat()) {
       const homes = new Map<number, BackendBuffer>();
       buffers.set(weight.name, homes);
       for (const target of pins(weight)) homes.set(target, backends[target]!.alloc(tensorBytes(weight, FIXED)));

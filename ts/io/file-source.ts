@@ -1,3 +1,4 @@
+import type { readSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { CapabilityError, DisposedError, GgufError, InvalidArgumentError } from "../errors.ts";
 import { checkRange, READ_BLOCK_BYTES, type ReadOptions, type Source, shortRead } from "./source.ts";
@@ -8,13 +9,13 @@ import { checkRange, READ_BLOCK_BYTES, type ReadOptions, type Source, shortRead 
  */
 export async function openFileSource(path: string | URL): Promise<Source> {
   const name = path instanceof URL ? path.href : path;
-  const fs = await fileSystem(name);
+  const { promises: fs, readSync } = await fileSystem(name);
   try {
     // Before open(): opening a named pipe would wait for a writer for ever.
     if (!(await fs.stat(path)).isFile()) throw new InvalidArgumentError(`${name}: wanted a file, got a folder or a device: give a file`);
     const handle = await fs.open(path, "r");
     try {
-      return new FileSource(name, (await handle.stat()).size, handle);
+      return new FileSource(name, (await handle.stat()).size, handle, readSync);
     } catch (error) {
       await handle.close();
       throw error;
@@ -26,9 +27,9 @@ export async function openFileSource(path: string | URL): Promise<Source> {
   }
 }
 
-async function fileSystem(name: string): Promise<typeof import("node:fs/promises")> {
+async function fileSystem(name: string): Promise<typeof import("node:fs")> {
   // Not a literal: bundlers for the browser must neither resolve nor refuse it.
-  const specifier: string = "node:fs/promises";
+  const specifier: string = "node:fs";
   try {
     return await import(/* webpackIgnore: true */ /* @vite-ignore */ specifier);
   } catch (cause) {
@@ -39,11 +40,13 @@ async function fileSystem(name: string): Promise<typeof import("node:fs/promises
 class FileSource implements Source {
   readonly name: string;
   readonly size: number;
+  readonly #readSync: typeof readSync;
   #handle: FileHandle | undefined;
 
-  constructor(name: string, size: number, handle: FileHandle) {
+  constructor(name: string, size: number, handle: FileHandle, read: typeof readSync) {
     this.name = name;
     this.size = size;
+    this.#readSync = read;
     this.#handle = handle;
   }
 
@@ -68,15 +71,34 @@ class FileSource implements Source {
     if (!this.#handle) throw this.#closed();
   }
 
+  readIntoSync(offset: number, target: Uint8Array): void {
+    checkRange(this, offset, target.byteLength);
+    for (let done = 0; done < target.byteLength; ) {
+      if (!this.#handle) throw this.#closed();
+      let gotBytes: number;
+      try {
+        gotBytes = this.#readSync(this.#handle.fd, target, done, target.byteLength - done, offset + done);
+      } catch (cause) {
+        throw this.#failed(target.byteLength - done, offset + done, cause);
+      }
+      if (gotBytes === 0) throw shortRead(this.name, offset + done, target.byteLength - done, 0);
+      done += gotBytes;
+    }
+  }
+
   async #readBlock(target: Uint8Array, at: number, bytes: number, position: number): Promise<number> {
     if (!this.#handle) throw this.#closed();
     try {
       return (await this.#handle.read(target, at, bytes, position)).bytesRead;
     } catch (cause) {
       if (!this.#handle) throw this.#closed();
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new GgufError(`${this.name}: wanted ${bytes} bytes at byte ${position}, got "${reason}": check the disk`, { cause });
+      throw this.#failed(bytes, position, cause);
     }
+  }
+
+  #failed(bytes: number, position: number, cause: unknown): GgufError {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new GgufError(`${this.name}: wanted ${bytes} bytes at byte ${position}, got "${reason}": check the disk`, { cause });
   }
 
   #closed(): DisposedError {

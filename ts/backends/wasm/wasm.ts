@@ -1,10 +1,12 @@
 import { kernels } from "../../../build/kernels.js";
 import { BackendError, DisposedError } from "../../errors.ts";
+import { tensorBytes } from "../../graph/bytes.ts";
 import type { Dims, Node, Tensor } from "../../graph/tensor.ts";
 import type { Backend, BackendBuffer, Plan, Recorder, Split, Step } from "../backend.ts";
+import { ExpertCache, type ExpertStats, PagedBuffer, type PagedWeight } from "./expert-cache.ts";
 import { Lowering, type Scratch, scratchSizes } from "./lower.ts";
 import { WasmMemory } from "./memory.ts";
-import { encode } from "./program.ts";
+import { COMMAND_BYTES, encode } from "./program.ts";
 import { KernelThreads, type ThreadOptions } from "./threads.ts";
 
 /** The first page is the engine's, the second the module's static data: scripts/build-wasm.mjs. */
@@ -22,6 +24,7 @@ class WasmBuffer implements BackendBuffer {
 }
 
 interface WasmPlan extends Plan {
+  broken: boolean;
   readonly scratch: Scratch & { readonly workers: number; readonly perWorkerBytes: number };
   /** The program for each choice of dims, oldest first. */
   readonly programs: Map<string, WasmProgram>;
@@ -31,6 +34,16 @@ interface WasmPlan extends Plan {
 interface WasmProgram {
   readonly address: number;
   readonly steps: readonly Step[];
+  readonly cuts: readonly Cut[];
+}
+
+/** A command that needs experts of its weight brought in: the program stops before it. */
+interface Cut {
+  readonly step: number;
+  readonly weight: PagedBuffer;
+  /** Where the router leaves the experts' ids, i32[count]. */
+  readonly ids: number;
+  readonly count: number;
 }
 
 /** The CPU path: AssemblyScript kernels over one shared memory, run by all threads from a command buffer. */
@@ -39,6 +52,7 @@ export class WasmBackend implements Backend {
   readonly #bank: number;
   readonly #memory: WasmMemory;
   readonly #threads: KernelThreads;
+  #experts: ExpertCache | undefined;
   #closed = false;
 
   private constructor(bank: number, memory: WasmMemory, threads: KernelThreads) {
@@ -91,13 +105,30 @@ export class WasmBackend implements Backend {
     }
   }
 
+  /** Makes room for the experts of weights that stay in their files. */
+  openExpertCache(bytes: number): void {
+    this.#experts = new ExpertCache(this.#memory, bytes);
+  }
+
+  /** A buffer for a weight of matmul_experts that stays in its file. Needs an expert cache. */
+  page(weight: PagedWeight): BackendBuffer {
+    this.#check();
+    if (!this.#experts) throw new BackendError("wasm: there is no cache for experts");
+    return this.#experts.page(weight);
+  }
+
+  /** Undefined without an expert cache. */
+  get expertStats(): ExpertStats | undefined {
+    return this.#experts?.stats;
+  }
+
   alloc(bytes: number): BackendBuffer {
     this.#check();
     return new WasmBuffer(this.#memory.alloc(bytes), bytes);
   }
 
   free(buffer: BackendBuffer): void {
-    if (!this.#closed) this.#memory.free(address(buffer));
+    if (!this.#closed && !(buffer instanceof PagedBuffer)) this.#memory.free(address(buffer));
   }
 
   write(buffer: BackendBuffer, offset: number, bytes: Uint8Array): void {
@@ -127,6 +158,7 @@ export class WasmBackend implements Backend {
     for (const node of split.nodes) {
       if (!this.supports(node)) throw new BackendError(`wasm: no kernel for node "${node.name}" (${node.op.name}) with these shapes`);
     }
+    this.#experts?.open();
     const sizes = scratchSizes(split);
     const taken: number[] = [];
     const alloc = (bytes: number) => {
@@ -137,7 +169,7 @@ export class WasmBackend implements Backend {
       const activations = Object.fromEntries(Object.entries(sizes.activations).map(([kind, bytes]) => [kind, alloc(bytes)]));
       const perWorkerBytes = Math.ceil(sizes.perWorker / 64) * 64;
       const scratch = { activations, expertPlan: alloc(sizes.expertPlan), workers: alloc(perWorkerBytes * this.threads), perWorkerBytes };
-      const plan: WasmPlan = { split, scratch, programs: new Map(), dispose: () => this.#release(plan) };
+      const plan: WasmPlan = { split, scratch, programs: new Map(), broken: false, dispose: () => this.#release(plan) };
       return plan;
     } catch (error) {
       for (const begin of taken) this.#memory.free(begin);
@@ -145,17 +177,34 @@ export class WasmBackend implements Backend {
     }
   }
 
-  run(plan: Plan, dims: Dims, recorder?: Recorder): void {
+  run(made: Plan, dims: Dims, recorder?: Recorder): void {
     this.#check();
-    const { scratch } = plan as WasmPlan;
-    const program = this.#program(plan as WasmPlan, dims);
-    const rows = program.steps.length + 1;
+    const plan = made as WasmPlan;
+    plan.broken = false;
+    const program = this.#program(plan, dims);
+    const part = (begin: number, end: number) => this.#runPart(plan, program, begin, end, dims, recorder);
+    let done = 0;
+    plan.broken = program.cuts.length > 0; // until it is through: experts may fail to come
+    for (const { step, weight, ids, count } of program.cuts) {
+      part(done, step);
+      done = step;
+      const wanted = new Uint32Array(this.#memory.memory.buffer, ids, count);
+      for (const more of this.#experts!.groups(weight, wanted)) if (more) part(step, step + 1);
+    }
+    part(done, program.steps.length);
+    plan.broken = false;
+  }
+
+  /** Commands `begin` to `end` of a program. */
+  #runPart({ scratch }: WasmPlan, program: WasmProgram, begin: number, end: number, dims: Dims, recorder?: Recorder): void {
+    if (begin === end) return;
+    const rows = end - begin + 1;
     const times = recorder ? this.#memory.alloc(16 * rows * this.threads) : 0;
-    const { address: begin, steps } = program;
     this.#threads.run(this.#bank, {
-      ...{ program: begin, count: steps.length, times },
+      ...{ program: program.address + begin * COMMAND_BYTES, count: end - begin, times },
       ...{ scratch: scratch.workers, scratchBytes: scratch.perWorkerBytes },
     });
+    const steps = program.steps.slice(begin, end);
     recorder?.record({ backend: this.name, dims, steps, threads: this.threads, times: this.#takeTimes(times, rows) });
   }
 
@@ -194,18 +243,37 @@ export class WasmBackend implements Backend {
       this.#memory.free(program.address);
       plan.programs.delete(oldest);
     }
-    const locate = (tensor: Tensor) => {
-      const location = plan.split.locations.get(tensor.storage);
-      if (!location) throw new BackendError(`wasm: tensor "${tensor.name}" has no location in this split`);
-      return address(location.buffer) + location.offset;
-    };
-    const commands = new Lowering(plan.split, dims, plan.scratch, locate).commands();
-    const words = encode(commands, this.threads);
-    const steps = commands.map(({ kernel, nodes, share }) => ({ kernel, nodes, share }));
-    const program = { address: this.#memory.alloc(words.byteLength), steps };
-    this.#memory.u8.set(new Uint8Array(words.buffer), program.address);
+    const program = this.#encode(plan, dims);
     plan.programs.set(key, program);
     return program;
+  }
+
+  #encode({ split, scratch }: WasmPlan, dims: Dims): WasmProgram {
+    const locate = (tensor: Tensor) => {
+      const location = split.locations.get(tensor.storage);
+      if (!location) throw new BackendError(`wasm: tensor "${tensor.name}" has no location in this split`);
+      return location;
+    };
+    const addressOf = (tensor: Tensor) => {
+      const { buffer, offset } = locate(tensor);
+      return buffer instanceof PagedBuffer ? 0 : address(buffer) + offset;
+    };
+    const paged = (weight: Tensor) => {
+      const { buffer } = locate(weight);
+      return buffer instanceof PagedBuffer ? buffer : undefined;
+    };
+    const table = (weight: Tensor) => (paged(weight) ? this.#experts!.table : 0);
+    const commands = new Lowering(split, dims, scratch, addressOf, table).commands();
+    const cuts = commands.flatMap(({ kernel, nodes: [node] }, step) => {
+      const weight = kernel === "matmul_experts" && paged(node!.inputs.w!);
+      if (!weight) return [];
+      const ids = node!.inputs.ids!;
+      return [{ step, weight, ids: addressOf(ids), count: tensorBytes(ids, dims) / 4 }];
+    });
+    const words = encode(commands, this.threads);
+    const begin = this.#memory.alloc(words.byteLength);
+    this.#memory.u8.set(new Uint8Array(words.buffer), begin);
+    return { address: begin, steps: commands.map(({ kernel, nodes, share }) => ({ kernel, nodes, share })), cuts };
   }
 
   #check(): void {
