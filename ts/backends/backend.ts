@@ -65,7 +65,7 @@ export interface Recorder {
 
 /**
  * What a compute device does, and all it does. A backend never sees a model, a token or another backend.
- * Calls take effect in call order; awaiting `read` is the only wait.
+ * Calls take effect in call order; awaiting `read`, and a `run` that gives a promise, are the only waits.
  */
 export interface Backend {
   readonly name: string;
@@ -80,8 +80,11 @@ export interface Backend {
   /** A copy of `bytes` bytes, after everything called before. */
   read(buffer: BackendBuffer, offset: number, bytes: number): Promise<Uint8Array>;
   prepare(split: Split): Promise<Plan>;
-  /** Runs a plan with these extents. Inputs must have been written; what comes back is read with `read`. Only with a recorder is it timed. */
-  run(plan: Plan, dims: Dims, recorder?: Recorder): void;
+  /**
+   * Runs a plan with these extents. Inputs must have been written; what comes back is read with `read`. Only with a recorder is it timed.
+   * A promise where it has to wait for experts from a file: nothing may be called with this plan before it resolves, but `dispose`.
+   */
+  run(plan: Plan, dims: Dims, recorder?: Recorder): void | Promise<void>;
   /** Frees everything. Other calls throw DisposedError afterwards. */
   close(): void;
 }

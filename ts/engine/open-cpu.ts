@@ -15,7 +15,7 @@ export interface CpuOptions {
   readonly wasmBuild?: "simd" | "relaxed";
   /**
    * Leave the experts in the file and keep those used last in so many bytes of memory (--expert-cache): for models larger than memory.
-   * Results are the same. Needs a path, in Node or Deno. Default: all experts are loaded.
+   * Results are the same. The source stays open. Default: all experts are loaded.
    */
   readonly expertCache?: number;
   /** @internal Weights and states in one WebAssembly memory at most, for tests. Default: most of 4 GiB. */

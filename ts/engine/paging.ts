@@ -1,8 +1,9 @@
 import type { ExpertStats } from "../backends/wasm/expert-cache.ts";
 import type { WasmBackend } from "../backends/wasm/wasm.ts";
-import { CapabilityError, InvalidArgumentError } from "../errors.ts";
+import { InvalidArgumentError } from "../errors.ts";
 import { tensorBytes } from "../graph/bytes.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { readInto } from "../io/source.ts";
 import type { ModelGraph } from "../models/architecture.ts";
 import type { WeightSource } from "../models/weights.ts";
 import type { Pins } from "../schedule/schedule.ts";
@@ -27,7 +28,7 @@ export class ExpertPaging {
 
   /**
    * The paging of the experts that `pins` puts on the CPU; undefined where all of them fit the cache, or none are there.
-   * Throws CapabilityError for a file that can only be read with waiting, InvalidArgumentError for a size that is none.
+   * Throws InvalidArgumentError for a size that is none.
    */
   static plan({ weights }: ModelGraph, pins: Pins, cacheBytes: number | undefined): ExpertPaging | undefined {
     if (cacheBytes === undefined) return undefined;
@@ -35,14 +36,7 @@ export class ExpertPaging {
       throw new InvalidArgumentError(`expertCache must be a whole number of bytes > 0, got ${cacheBytes}`);
     const paged = [...weights.sources.keys()].filter((weight) => EXPERTS.test(weight.name) && pins(weight).includes(TARGET.cpu));
     const paging = new ExpertPaging(cacheBytes, paged, weights.sources);
-    if (paging.#pagedBytes <= cacheBytes) return undefined;
-    const awaited = paged.map((weight) => weights.sources.get(weight)!.tensor.source).find(({ readIntoSync }) => !readIntoSync);
-    if (awaited) {
-      throw new CapabilityError(
-        `${awaited.name}: expertCache reads experts while the model runs, and this source can only be awaited: open the file by its path`,
-      );
-    }
-    return paging;
+    return paging.#pagedBytes <= cacheBytes ? undefined : paging;
   }
 
   /** What a tensor takes in memory: a paged weight its share of the cache. */
@@ -69,7 +63,7 @@ function pagedWeight(weight: Tensor, { tensor, rows }: WeightSource) {
   const bytesPerRow = expertBytes / (weight.shape[1] as number);
   const layer = Number(/^blk\.(\d+)\./.exec(weight.name)![1]);
   const read = (expert: number, target: Uint8Array) =>
-    tensor.source.readIntoSync!(tensor.offset + (rows ? rows[expert]!.first * bytesPerRow : expert * expertBytes), target);
+    readInto(tensor.source, tensor.offset + (rows ? rows[expert]!.first * bytesPerRow : expert * expertBytes), target);
   return { layer, experts, expertBytes, read };
 }
 

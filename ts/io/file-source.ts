@@ -1,4 +1,3 @@
-import type { readSync } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { CapabilityError, DisposedError, GgufError, InvalidArgumentError } from "../errors.ts";
 import { checkRange, READ_BLOCK_BYTES, type ReadOptions, type Source, shortRead } from "./source.ts";
@@ -9,13 +8,13 @@ import { checkRange, READ_BLOCK_BYTES, type ReadOptions, type Source, shortRead 
  */
 export async function openFileSource(path: string | URL): Promise<Source> {
   const name = path instanceof URL ? path.href : path;
-  const { promises: fs, readSync } = await fileSystem(name);
+  const fs = await fileSystem(name);
   try {
     // Before open(): opening a named pipe would wait for a writer for ever.
     if (!(await fs.stat(path)).isFile()) throw new InvalidArgumentError(`${name}: wanted a file, got a folder or a device: give a file`);
     const handle = await fs.open(path, "r");
     try {
-      return new FileSource(name, (await handle.stat()).size, handle, readSync);
+      return new FileSource(name, (await handle.stat()).size, handle);
     } catch (error) {
       await handle.close();
       throw error;
@@ -27,9 +26,9 @@ export async function openFileSource(path: string | URL): Promise<Source> {
   }
 }
 
-async function fileSystem(name: string): Promise<typeof import("node:fs")> {
+async function fileSystem(name: string): Promise<typeof import("node:fs/promises")> {
   // Not a literal: bundlers for the browser must neither resolve nor refuse it.
-  const specifier: string = "node:fs";
+  const specifier: string = "node:fs/promises";
   try {
     return await import(/* webpackIgnore: true */ /* @vite-ignore */ specifier);
   } catch (cause) {
@@ -40,13 +39,11 @@ async function fileSystem(name: string): Promise<typeof import("node:fs")> {
 class FileSource implements Source {
   readonly name: string;
   readonly size: number;
-  readonly #readSync: typeof readSync;
   #handle: FileHandle | undefined;
 
-  constructor(name: string, size: number, handle: FileHandle, read: typeof readSync) {
+  constructor(name: string, size: number, handle: FileHandle) {
     this.name = name;
     this.size = size;
-    this.#readSync = read;
     this.#handle = handle;
   }
 
@@ -71,34 +68,15 @@ class FileSource implements Source {
     if (!this.#handle) throw this.#closed();
   }
 
-  readIntoSync(offset: number, target: Uint8Array): void {
-    checkRange(this, offset, target.byteLength);
-    for (let done = 0; done < target.byteLength; ) {
-      if (!this.#handle) throw this.#closed();
-      let gotBytes: number;
-      try {
-        gotBytes = this.#readSync(this.#handle.fd, target, done, target.byteLength - done, offset + done);
-      } catch (cause) {
-        throw this.#failed(target.byteLength - done, offset + done, cause);
-      }
-      if (gotBytes === 0) throw shortRead(this.name, offset + done, target.byteLength - done, 0);
-      done += gotBytes;
-    }
-  }
-
   async #readBlock(target: Uint8Array, at: number, bytes: number, position: number): Promise<number> {
     if (!this.#handle) throw this.#closed();
     try {
       return (await this.#handle.read(target, at, bytes, position)).bytesRead;
     } catch (cause) {
       if (!this.#handle) throw this.#closed();
-      throw this.#failed(bytes, position, cause);
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new GgufError(`${this.name}: wanted ${bytes} bytes at byte ${position}, got "${reason}": check the disk`, { cause });
     }
-  }
-
-  #failed(bytes: number, position: number, cause: unknown): GgufError {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    return new GgufError(`${this.name}: wanted ${bytes} bytes at byte ${position}, got "${reason}": check the disk`, { cause });
   }
 
   #closed(): DisposedError {

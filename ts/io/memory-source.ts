@@ -25,12 +25,8 @@ class MemorySource implements Source {
   }
 
   async readInto(offset: number, target: Uint8Array, options?: ReadOptions): Promise<void> {
-    options?.signal?.throwIfAborted();
-    this.readIntoSync(offset, target);
-  }
-
-  readIntoSync(offset: number, target: Uint8Array): void {
     checkRange(this, offset, target.byteLength);
+    options?.signal?.throwIfAborted();
     if (!this.#bytes) throw new DisposedError(`${this.name}: read after close(): open the bytes again`);
     target.set(this.#bytes.subarray(offset, offset + target.byteLength));
   }

@@ -19,11 +19,6 @@ export interface Source {
   read(offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array>;
   /** Fills `target`, which may lie on a SharedArrayBuffer. Absent where a source has nothing faster than `read`. */
   readInto?(offset: number, target: Uint8Array, options?: ReadOptions): Promise<void>;
-  /**
-   * Fills `target` before it returns. Absent where a source can only be awaited: a file's Blob has no such read, a sync access handle of the
-   * origin private file system has.
-   */
-  readIntoSync?(offset: number, target: Uint8Array): void;
   /** Frees what the source holds; a second call does nothing. */
   close(): Promise<void>;
 }

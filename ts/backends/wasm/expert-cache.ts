@@ -9,17 +9,17 @@ export interface PagedWeight {
   /** X. */
   readonly experts: number;
   readonly expertBytes: number;
-  /** Fills `target` with one expert of the weight, before it returns. */
-  readonly read: (expert: number, target: Uint8Array) => void;
+  /** Fills `target`, shared memory, with one expert of the weight. */
+  readonly read: (expert: number, target: Uint8Array) => Promise<void>;
 }
 
 /** How a cache of experts has done since the model was loaded. */
 export interface ExpertStats {
-  /** Experts of one weight that a token's run wanted: found in the cache, and read from the file. */
+  /** Experts that runs of layers wanted: found in the cache, and read from the file. */
   readonly hits: number;
   readonly misses: number;
   readonly readBytes: number;
-  /** Milliseconds that reading took. */
+  /** Milliseconds that runs waited for reads. */
   readonly readMs: number;
   /** Experts (gate, up and down) that fit the cache, and all that there are. */
   readonly slots: number;
@@ -30,33 +30,31 @@ export interface ExpertStats {
 export class PagedBuffer implements BackendBuffer {
   readonly bytes = 0;
   readonly weight: PagedWeight;
-  /** Where the weight's part begins in an entry, and which part it is. */
+  /** Where the weight's part begins in an entry. */
   readonly offset: number;
-  readonly part: number;
 
-  constructor(weight: PagedWeight, offset: number, part: number) {
+  constructor(weight: PagedWeight, offset: number) {
     this.weight = weight;
     this.offset = offset;
-    this.part = part;
   }
 }
 
 interface Entry {
   readonly address: number;
-  /** Bit i: part i has been read. */
-  parts: number;
+  readonly read: Set<PagedBuffer>;
 }
 
 /** Room for some experts in a WASM memory, those used last. An entry is one expert of one layer, all entries are as large as the largest. */
 export class ExpertCache {
   readonly #memory: WasmMemory;
   readonly #budget: number;
-  readonly #layers = new Map<number, { bytes: number; parts: number; experts: number }>();
+  readonly #layers = new Map<number, PagedBuffer[]>();
   /** By layer and expert, the one used longest ago first. */
   readonly #entries = new Map<string, Entry>();
   #free: number[] = [];
   #slots = 0;
   #table = 0;
+  #turn: Promise<void> = Promise.resolve();
   readonly #counts = { hits: 0, misses: 0, readBytes: 0, readMs: 0 };
 
   constructor(memory: WasmMemory, budgetBytes: number) {
@@ -65,15 +63,15 @@ export class ExpertCache {
   }
 
   get stats(): ExpertStats {
-    const experts = [...this.#layers.values()].reduce((sum, layer) => sum + layer.experts, 0);
+    const experts = [...this.#layers.values()].reduce((sum, [first]) => sum + first!.weight.experts, 0);
     return { ...this.#counts, slots: this.#slots, experts };
   }
 
   /** A buffer for a weight. All must be there before the first plan. */
   page(weight: PagedWeight): PagedBuffer {
-    const layer = this.#layers.get(weight.layer) ?? { bytes: 0, parts: 0, experts: weight.experts };
-    const buffer = new PagedBuffer(weight, layer.bytes, layer.parts);
-    this.#layers.set(weight.layer, { ...layer, bytes: layer.bytes + align64(weight.expertBytes), parts: layer.parts + 1 });
+    const layer = this.#layers.get(weight.layer) ?? [];
+    const buffer = new PagedBuffer(weight, endOf(layer));
+    this.#layers.set(weight.layer, [...layer, buffer]);
     return buffer;
   }
 
@@ -81,12 +79,12 @@ export class ExpertCache {
   open(): void {
     if (this.#slots > 0) return;
     const layers = [...this.#layers.values()];
-    const entryBytes = Math.max(...layers.map(({ bytes }) => bytes));
+    const entryBytes = Math.max(...layers.map(endOf));
     const slots = Math.min(Math.floor(this.#budget / entryBytes), this.stats.experts);
     if (slots < 1)
       throw new InvalidArgumentError(`expertCache: one expert takes ${entryBytes} bytes, this cache has ${this.#budget}: give it more`);
     const arena = this.#memory.alloc(slots * entryBytes);
-    this.#table = this.#memory.alloc(4 * Math.max(...layers.map(({ experts }) => experts)));
+    this.#table = this.#memory.alloc(4 * Math.max(...layers.map(([first]) => first!.weight.experts)));
     this.#free = Array.from({ length: slots }, (_, i) => arena + (slots - 1 - i) * entryBytes);
     this.#slots = slots;
   }
@@ -96,24 +94,60 @@ export class ExpertCache {
     return this.#table;
   }
 
+  /** Works one after the other: what one has brought in, no other may put out while it runs. */
+  inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(work);
+    this.#turn = turn.catch(() => undefined);
+    return turn;
+  }
+
   /**
    * Brings the experts in, as many at a time as the cache holds, those that are there first. Each step leaves the table of its group and says
-   * whether more will come: then run the kernel before the next step.
+   * whether more will come: then run the kernel before the next step. Where all fit at once, the layer's other weights come along, all
+   * reads in flight together.
+   *
+   * Reading ahead what the last token wanted would find it here: a cache that holds less than one token's experts is no use anyway.
    */
-  *groups(buffer: PagedBuffer, wanted: Iterable<number>): Generator<boolean> {
+  async *groups(buffer: PagedBuffer, wanted: Iterable<number>): AsyncGenerator<boolean, void, undefined> {
     const { layer, experts } = buffer.weight;
     const key = (expert: number) => `${layer}:${expert}`;
     const all = [...new Set(wanted)].map((expert) => Math.min(expert, experts - 1));
     const here = all.filter((expert) => this.#entries.has(key(expert)));
     const order = [...here, ...all.filter((expert) => !this.#entries.has(key(expert)))];
+    const parts = this.#layers.get(layer)!;
     for (let first = 0; first < order.length; first += this.#slots) {
       const group = order.slice(first, first + this.#slots);
       for (const expert of group) this.#touch(key(expert)); // so that no member is put out for another
+      const reads: Promise<void>[] = [];
       const addresses = new Uint32Array(experts);
-      for (const expert of group) addresses[expert] = this.#bring(buffer, key(expert), expert);
+      for (const expert of group) {
+        const entry = this.#entries.get(key(expert)) ?? this.#take(key(expert));
+        addresses[expert] = entry.address + buffer.offset;
+        if (buffer === parts[0]) this.#counts[entry.read.has(buffer) ? "hits" : "misses"]++;
+        for (const part of order.length <= this.#slots ? parts : [buffer])
+          if (!entry.read.has(part)) reads.push(this.#read(part, expert, entry));
+      }
+      await this.#settle(reads);
       this.#memory.u8.set(new Uint8Array(addresses.buffer), this.#table);
       yield first + this.#slots < order.length;
     }
+  }
+
+  /** Waits for all reads, also where one failed: none may write later, when its place is another's. */
+  async #settle(reads: readonly Promise<void>[]): Promise<void> {
+    if (reads.length === 0) return;
+    const start = performance.now();
+    const failed = (await Promise.allSettled(reads)).find((result) => result.status === "rejected");
+    this.#counts.readMs += performance.now() - start;
+    if (failed) throw failed.reason;
+  }
+
+  async #read(part: PagedBuffer, expert: number, entry: Entry): Promise<void> {
+    const begin = entry.address + part.offset;
+    const { expertBytes } = part.weight;
+    await part.weight.read(expert, this.#memory.u8.subarray(begin, begin + expertBytes));
+    entry.read.add(part);
+    this.#counts.readBytes += expertBytes;
   }
 
   #touch(key: string): void {
@@ -121,23 +155,6 @@ export class ExpertCache {
     if (!entry) return;
     this.#entries.delete(key);
     this.#entries.set(key, entry);
-  }
-
-  /** Address of the weight's part of an entry, read where it is not there. */
-  #bring({ weight, offset, part }: PagedBuffer, key: string, expert: number): number {
-    const entry = this.#entries.get(key) ?? this.#take(key);
-    const begin = entry.address + offset;
-    if (entry.parts & (1 << part)) {
-      this.#counts.hits++;
-      return begin;
-    }
-    const start = performance.now();
-    weight.read(expert, this.#memory.u8.subarray(begin, begin + weight.expertBytes));
-    this.#counts.readMs += performance.now() - start;
-    entry.parts |= 1 << part;
-    this.#counts.misses++;
-    this.#counts.readBytes += weight.expertBytes;
-    return begin;
   }
 
   /** An empty entry: of free memory, or in the place of the one used longest ago. */
@@ -148,10 +165,14 @@ export class ExpertCache {
       this.#entries.delete(oldest);
       address = entry.address;
     }
-    const entry = { address, parts: 0 };
+    const entry: Entry = { address, read: new Set() };
     this.#entries.set(key, entry);
     return entry;
   }
 }
 
-const align64 = (bytes: number) => Math.ceil(bytes / 64) * 64;
+/** Bytes of an entry with these parts, each on cache lines of its own. */
+function endOf(parts: readonly PagedBuffer[]): number {
+  const last = parts.at(-1);
+  return last ? last.offset + Math.ceil(last.weight.expertBytes / 64) * 64 : 0;
+}

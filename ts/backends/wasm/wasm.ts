@@ -25,6 +25,7 @@ class WasmBuffer implements BackendBuffer {
 
 interface WasmPlan extends Plan {
   broken: boolean;
+  disposed: boolean;
   readonly scratch: Scratch & { readonly workers: number; readonly perWorkerBytes: number };
   /** The program for each choice of dims, oldest first. */
   readonly programs: Map<string, WasmProgram>;
@@ -169,7 +170,7 @@ export class WasmBackend implements Backend {
       const activations = Object.fromEntries(Object.entries(sizes.activations).map(([kind, bytes]) => [kind, alloc(bytes)]));
       const perWorkerBytes = Math.ceil(sizes.perWorker / 64) * 64;
       const scratch = { activations, expertPlan: alloc(sizes.expertPlan), workers: alloc(perWorkerBytes * this.threads), perWorkerBytes };
-      const plan: WasmPlan = { split, scratch, programs: new Map(), broken: false, dispose: () => this.#release(plan) };
+      const plan: WasmPlan = { split, scratch, programs: new Map(), broken: false, disposed: false, dispose: () => this.#release(plan) };
       return plan;
     } catch (error) {
       for (const begin of taken) this.#memory.free(begin);
@@ -177,26 +178,35 @@ export class WasmBackend implements Backend {
     }
   }
 
-  run(made: Plan, dims: Dims, recorder?: Recorder): void {
+  run(made: Plan, dims: Dims, recorder?: Recorder): void | Promise<void> {
     this.#check();
     const plan = made as WasmPlan;
-    plan.broken = false;
     const program = this.#program(plan, dims);
-    const part = (begin: number, end: number) => this.#runPart(plan, program, begin, end, dims, recorder);
+    if (program.cuts.length === 0) this.#runPart(plan, program, [0, program.steps.length], dims, recorder);
+    else return this.#experts!.inTurn(() => this.#runPaged(plan, program, dims, recorder));
+  }
+
+  /** Stops before each command whose experts must be there. */
+  async #runPaged(plan: WasmPlan, program: WasmProgram, dims: Dims, recorder?: Recorder): Promise<void> {
     let done = 0;
-    plan.broken = program.cuts.length > 0; // until it is through: experts may fail to come
+    const runTo = (end: number) => {
+      this.#check();
+      if (plan.disposed) throw new DisposedError("this context was disposed while it decoded");
+      this.#runPart(plan, program, [done, end], dims, recorder);
+    };
+    plan.broken = true; // until it is through
     for (const { step, weight, ids, count } of program.cuts) {
-      part(done, step);
+      runTo(step);
       done = step;
       const wanted = new Uint32Array(this.#memory.memory.buffer, ids, count);
-      for (const more of this.#experts!.groups(weight, wanted)) if (more) part(step, step + 1);
+      for await (const more of this.#experts!.groups(weight, wanted)) if (more) runTo(step + 1);
     }
-    part(done, program.steps.length);
+    runTo(program.steps.length);
     plan.broken = false;
   }
 
   /** Commands `begin` to `end` of a program. */
-  #runPart({ scratch }: WasmPlan, program: WasmProgram, begin: number, end: number, dims: Dims, recorder?: Recorder): void {
+  #runPart({ scratch }: WasmPlan, program: WasmProgram, [begin, end]: [number, number], dims: Dims, recorder?: Recorder): void {
     if (begin === end) return;
     const rows = end - begin + 1;
     const times = recorder ? this.#memory.alloc(16 * rows * this.threads) : 0;
@@ -217,7 +227,9 @@ export class WasmBackend implements Backend {
     return times;
   }
 
-  #release({ scratch, programs }: WasmPlan): void {
+  #release(plan: WasmPlan): void {
+    const { scratch, programs } = plan;
+    plan.disposed = true;
     if (this.#closed) return;
     for (const begin of [...Object.values(scratch.activations), scratch.expertPlan, scratch.workers]) this.#memory.free(begin);
     for (const { address: begin } of programs.values()) this.#memory.free(begin);
