@@ -56,8 +56,11 @@ export function oneBackend(backend: Backend): Machine {
   return { backends: [backend], targets: [targetOf(backend)], pins: () => [0] };
 }
 
-/** A CPU that is not there: to plan and count with before anything is loaded. */
-export const imaginedCpu: Pick<Machine, "targets" | "pins"> = {
-  targets: [targetOf({ name: "wasm", supports: () => true })],
-  pins: () => [0],
-};
+/** Devices that are not there, with every kernel: to plan and count with before anything is loaded. In the order of the targets. */
+export function imaginedTargets(banks: number, hasGpu: boolean): readonly Target[] {
+  const more = Array.from({ length: banks - 1 }, (_, i) => `wasm:${i + 1}`);
+  return ["wasm", ...(hasGpu ? ["webgpu"] : []), ...more].map((name) => targetOf({ name, supports: () => true }));
+}
+
+/** A CPU that is not there, as if one memory held everything. */
+export const imaginedCpu: Pick<Machine, "targets" | "pins"> = { targets: imaginedTargets(1, false), pins: () => [0] };

@@ -21,7 +21,7 @@ export interface PlacementOptions {
    * attn_k and attn_v, R with ssm_conv1d, S with ssm_a and ssm_dt.
    */
   readonly tensorOverrides?: readonly { readonly pattern: RegExp | string; readonly device: Device }[];
-  /** Most runs of nodes on one device (--max-splits). Default: no limit. */
+  /** Most runs of nodes on one device (--max-splits), besides the borders between memories of a CPU model of more than 4 GiB. Default: no limit. */
   readonly maxSplits?: number;
 }
 
