@@ -214,8 +214,9 @@ export class WasmBackend implements Backend {
       ...{ program: program.address + begin * COMMAND_BYTES, count: end - begin, times },
       ...{ scratch: scratch.workers, scratchBytes: scratch.perWorkerBytes },
     });
+    if (!recorder) return;
     const steps = program.steps.slice(begin, end);
-    recorder?.record({ backend: this.name, dims, steps, threads: this.threads, times: this.#takeTimes(times, rows) });
+    recorder.record({ backend: this.name, dims, steps, threads: this.threads, times: this.#takeTimes(times, rows) });
   }
 
   /** The times that a run has left, [threads, rows, 2], and frees them. All threads' runs end when thread 0 saw all of them through. */
