@@ -1,2 +1,2 @@
 export * from "../build/dispatch";
-export { submit, worker } from "./interpreter";
+export { rewind, run, wait, wake } from "./interpreter";

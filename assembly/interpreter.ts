@@ -17,8 +17,10 @@ const TICKETS = 4;
 
 /**
  * Where a run stands, at address `job` in shared memory:
- *   [0] sequence number of the job  [64] program  [68] count  [72] threads  [76] spin  [80] stop  [84] scratch  [88] scratch bytes
+ *   [0] sequence number of the job  [64] program  [68] count  [72] threads  [76] spin  [84] scratch  [88] scratch bytes
  *   [92] times, or 0  [128…] the barrier
+ * Every bank has such a block. Threads wait at bank 0's sequence number; which bank to run is in bank 0's block too, for JavaScript to read
+ * (ts/backends/wasm/threads.ts), as an instance of the kernels sees one memory only.
  * Times, where they are wanted, are f64[threads, count + 1, 2] milliseconds: when a thread reached a command, and when it began it,
  * after the barrier; the last row: when it was through, and (of worker 0 only: another's could come too late) when all were.
  */
@@ -30,7 +32,8 @@ const TIMES_BYTES: usize = 16;
 @external("env", "now")
 declare function now(): f64;
 
-function run(job: usize, id: u32): void {
+/** The program of this bank's block, by one of its threads: all must call it. Returns when all are through. */
+export function run(job: usize, id: u32): void {
   const threads = load<u32>(job, 72);
   const spin = load<u32>(job, 76);
   const scratch = <usize>load<u32>(job, 84) + <usize>id * <usize>load<u32>(job, 88);
@@ -71,28 +74,25 @@ function run(job: usize, id: u32): void {
   if (timed && id == 0) store<f64>(times, now(), 8);
 }
 
-/** Runs the job's program with the calling thread as worker 0, and returns when all workers are through. */
-export function submit(job: usize): void {
+/** Before a program is run: no units have been drawn. */
+export function rewind(job: usize): void {
   const first = <usize>load<u32>(job, 64);
   const end = first + <usize>load<u32>(job, 68) * COMMAND_BYTES;
   for (let command = first; command < end; command += COMMAND_BYTES) store<u32>(command, 0, 16);
-  if (load<u32>(job, 72) > 1) {
-    atomic.add<i32>(job, 1);
-    atomic.notify(job, -1);
-  }
-  run(job, 0);
 }
 
-/** Body of workers 1 … threads - 1: spins, then sleeps, until the job's number moves on from `sequence`; returns when told to stop. */
-export function worker(job: usize, id: u32, sequence: i32): void {
-  for (;;) {
-    let looks = load<u32>(job, 76);
-    while (atomic.load<i32>(job) == sequence) {
-      if (looks == 0) atomic.wait<i32>(job, sequence, -1);
-      else looks--;
-    }
-    sequence = atomic.load<i32>(job);
-    if (load<u32>(job, 80)) return;
-    run(job, id);
+/** Calls the other threads. */
+export function wake(job: usize): void {
+  atomic.add<i32>(job, 1);
+  atomic.notify(job, -1);
+}
+
+/** Spins, then sleeps, until the job's number moves on from `sequence`. Returns the new one. */
+export function wait(job: usize, sequence: i32): i32 {
+  let looks = load<u32>(job, 76);
+  while (atomic.load<i32>(job) == sequence) {
+    if (looks == 0) atomic.wait<i32>(job, sequence, -1);
+    else looks--;
   }
+  return atomic.load<i32>(job);
 }

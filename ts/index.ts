@@ -10,7 +10,8 @@ export { type ChatPromptParams, type LoadOptions, loadModel, Model } from "./api
 export type * from "./api/types.ts";
 export type { Step, Timeline } from "./backends/backend.ts";
 export { measureCpuBandwidth } from "./backends/wasm/bandwidth.ts";
-export type { WasmOptions } from "./backends/wasm/wasm.ts";
+export type { ExpertStats } from "./backends/wasm/expert-cache.ts";
+export type { ThreadOptions } from "./backends/wasm/threads.ts";
 export { measureGpuBandwidth } from "./backends/webgpu/bandwidth.ts";
 export { type Capabilities, type Capability, capabilities } from "./capabilities.ts";
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";

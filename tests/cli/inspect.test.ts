@@ -22,7 +22,15 @@ interface Report {
   formats: { format: string; tensors: number; bytes: number }[];
   file: { dataBytes: number };
   architecture: { architecture: string; L: number; recurrent: boolean[] };
-  memory: { contextLength: number; weights: number; kvCache: number; recurrentState: number; compute: number; sum: number };
+  memory: {
+    contextLength: number;
+    weights: number;
+    kvCache: number;
+    recurrentState: number;
+    compute: number;
+    sum: number;
+    banks: number[];
+  };
 }
 
 describe("tandem inspect", () => {
@@ -42,6 +50,7 @@ describe("tandem inspect", () => {
     expect(memory.kvCache).toBe(2 * 1000 * 256 * (4 + 2));
     // 6 delta layers: S of 4 heads of 128 × 128, R of 3 rows of 1024 channels
     expect(memory.recurrentState).toBe(6 * 4 * (4 * 128 * 128 + 3 * 1024));
+    expect(memory.banks).toEqual([memory.weights + memory.kvCache + memory.recurrentState]);
     expect(memory.sum).toBe(memory.weights + memory.kvCache + memory.recurrentState + memory.compute);
   });
 
@@ -54,6 +63,7 @@ describe("tandem inspect", () => {
       "Architecture: qwen3next",
       "Memory for a context of 4096 tokens",
       "KV cache",
+      "WebAssembly memories on the CPU: 1",
     ]) {
       expect(stdout).toContain(part);
     }

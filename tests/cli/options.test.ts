@@ -46,6 +46,12 @@ describe("flags", () => {
     expect(wantsGpu(placementOptions(parse()))).toBe(false);
   });
 
+  it("--expert-cache is a size", () => {
+    const bytes = (size: string) => machineOptions(parse("--expert-cache", size), "").expertCache;
+    expect(["2G", "1.5GiB", "512M", "64kb", "4096"].map(bytes)).toEqual([2 ** 31, 1.5 * 2 ** 30, 2 ** 29, 2 ** 16, 4096]);
+    for (const size of ["0", "G", "2X", "-1G", "1e9", "9999999T"]) expect(() => bytes(size)).toThrow(/wanted a size as 2G.*, got "/);
+  });
+
   it("-ot takes several patterns, with commas and equals signs of their own", () => {
     const flags = parse("--override-tensor", "blk\\.\\d{1,2}\\.ffn=CPU,a=b=gpu", "--override-tensor", "exps=Cpu");
     expect(placementOptions(flags).tensorOverrides).toEqual([

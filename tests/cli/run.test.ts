@@ -31,6 +31,13 @@ describe("tandem run", () => {
     expect(first.stderr).toMatch(/prompt: 16 tokens, [\d.]+ t\/s; generated: 24 tokens, [\d.]+ t\/s/);
   });
 
+  it("--expert-cache leaves experts in the file and tells of them; the answer is the same", () => {
+    const args = ["run", "-n", "4", "--temp", "0", "-p", "install a package"];
+    const paged = tandem([...args, "--expert-cache", "2M"]);
+    expect(paged.stdout).toBe(tandem(args).stdout);
+    expect(paged.stderr).toMatch(/experts: \d+\.\d % found, .* read in .*; room for \d+ of 128/);
+  });
+
   it("--json prints one object; the prompt may be piped or in a file", () => {
     const piped = tandem([...greedy, "--json"], "What is the package nginx?\n");
     const answer = JSON.parse(piped.stdout) as Answer;

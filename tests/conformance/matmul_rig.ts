@@ -104,7 +104,7 @@ export class MatmulRig {
     const { ggmlType } = formatByName(format);
     for (let i = 0; i < 2; i++) {
       const [begin, end] = share(expertUnits(N), i, 2);
-      run.matmul_experts!(out, at.x, at.xq, at.w, idsAt, plan, T, U, B, X, N, K, ggmlType, at.scratch, begin, end);
+      run.matmul_experts!(out, at.x, at.xq, at.w, idsAt, plan, 0, T, U, B, X, N, K, ggmlType, at.scratch, begin, end);
     }
     const intact = at.intact() && this.kernels.guarded(out, outBytes) && this.kernels.guarded(plan, planBytes);
     return { out: this.kernels.f32(out, T * U * N).slice(), intact };

@@ -28,6 +28,8 @@ export interface Split {
 /** A split made ready to run, over and over. */
 export interface Plan {
   readonly split: Split;
+  /** Whether its last run broke off half way. Absent where a run happens whole or not at all. */
+  readonly broken?: boolean;
   /** Frees what the plan holds beside its split's buffers. */
   dispose(): void;
 }
@@ -63,7 +65,7 @@ export interface Recorder {
 
 /**
  * What a compute device does, and all it does. A backend never sees a model, a token or another backend.
- * Calls take effect in call order; awaiting `read` is the only wait.
+ * Calls take effect in call order; awaiting `read`, and a `run` that gives a promise, are the only waits.
  */
 export interface Backend {
   readonly name: string;
@@ -73,11 +75,16 @@ export interface Backend {
   alloc(bytes: number): BackendBuffer;
   free(buffer: BackendBuffer): void;
   write(buffer: BackendBuffer, offset: number, bytes: Uint8Array): void;
+  /** The memory itself, so that a file can be read straight into it. Absent where JavaScript cannot write it. */
+  view?(buffer: BackendBuffer, offset: number, bytes: number): Uint8Array;
   /** A copy of `bytes` bytes, after everything called before. */
   read(buffer: BackendBuffer, offset: number, bytes: number): Promise<Uint8Array>;
   prepare(split: Split): Promise<Plan>;
-  /** Runs a plan with these extents. Inputs must have been written; what comes back is read with `read`. Only with a recorder is it timed. */
-  run(plan: Plan, dims: Dims, recorder?: Recorder): void;
+  /**
+   * Runs a plan with these extents. Inputs must have been written; what comes back is read with `read`. Only with a recorder is it timed.
+   * A promise where it has to wait for experts from a file: nothing may be called with this plan before it resolves, but `dispose`.
+   */
+  run(plan: Plan, dims: Dims, recorder?: Recorder): void | Promise<void>;
   /** Frees everything. Other calls throw DisposedError afterwards. */
   close(): void;
 }

@@ -1,8 +1,9 @@
 import { type Command, Option } from "commander";
+import { bankPins, planBanks } from "../engine/banks.ts";
 import { resolveContext } from "../engine/context.ts";
 import { examine } from "../engine/examine.ts";
 import { scheduleModel } from "../engine/executor.ts";
-import { imaginedCpu, type Machine, targetOf } from "../engine/machine.ts";
+import { imaginedCpu, imaginedTargets, type Machine } from "../engine/machine.ts";
 import { chooseLayers } from "../engine/open-machine.ts";
 import { checkPlacement, placementPins, wantsGpu } from "../engine/placement.ts";
 import { type GgufFile, openGguf } from "../index.ts";
@@ -79,12 +80,18 @@ function imagineMachine(
   const options = placementOptions(flags);
   const { maxSplits, gpuMemory } = options;
   checkPlacement(options);
-  if (!wantsGpu(options)) return { machine: { ...imaginedCpu, maxSplits }, gpuLayers: 0 };
+  const hasGpu = wantsGpu(options);
   if (options.gpuLayers === "auto" && gpuMemory === undefined)
     throw new UsageError("--gpu-memory: wanted the MiB that -ngl auto may fill, as no GPU is asked here, got none");
-  const gpuLayers = chooseLayers(model, config, options, gpuMemory ?? Number.POSITIVE_INFINITY);
-  const targets = ["wasm", "webgpu"].map((name) => targetOf({ name, supports: () => true }));
-  return { machine: { targets, pins: placementPins(config, options, gpuLayers), maxSplits }, gpuLayers };
+  const gpuLayers = hasGpu ? chooseLayers(model, config, options, gpuMemory ?? Number.POSITIVE_INFINITY) : 0;
+  const pins = hasGpu ? placementPins(config, options, gpuLayers) : imaginedCpu.pins;
+  const banks = planBanks(model, config, pins);
+  const machine = {
+    targets: imaginedTargets(banks.bytes.length, hasGpu),
+    pins: bankPins(pins, banks, hasGpu),
+    maxSplits: maxSplits === undefined ? undefined : maxSplits + banks.borders,
+  };
+  return { machine, gpuLayers };
 }
 
 /** Which model this is, and how much of it goes to the GPU. */

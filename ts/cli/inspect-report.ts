@@ -143,7 +143,7 @@ function architecture(config: Config, nodes: number): string[] {
   ];
 }
 
-function memory({ contextLength, ubatch, cacheTypeK, cacheTypeV, ...bytes }: MemoryNeed): string[] {
+function memory({ contextLength, ubatch, cacheTypeK, cacheTypeV, banks, ...bytes }: MemoryNeed): string[] {
   const sizes = table([
     ["weights", showBytes(bytes.weights)],
     ["KV cache", showBytes(bytes.kvCache)],
@@ -154,6 +154,9 @@ function memory({ contextLength, ubatch, cacheTypeK, cacheTypeV, ...bytes }: Mem
   return [
     `Memory for a context of ${contextLength} tokens (-ub ${ubatch}, -ctk ${cacheTypeK.toLowerCase()}, -ctv ${cacheTypeV.toLowerCase()})`,
     ...sizes,
+    typeof banks === "string"
+      ? `  Not on the CPU alone: ${banks}`
+      : `  WebAssembly memories on the CPU: ${banks.length}${banks.length > 1 ? `, with ${banks.map(showBytes).join(", ")}` : ""}`,
   ];
 }
 

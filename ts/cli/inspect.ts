@@ -1,11 +1,12 @@
 import type { Command } from "commander";
+import { planBanks } from "../engine/banks.ts";
 import { resolveContext } from "../engine/context.ts";
 import { examine, type ModelParts } from "../engine/examine.ts";
 import { contextBytes, scheduleModel } from "../engine/executor.ts";
 import { imaginedCpu } from "../engine/machine.ts";
 import { tensorBytes } from "../graph/bytes.ts";
-import { type ContextOptions, GgufError, type GgufFile, openGguf, TandemError } from "../index.ts";
-import { buildModel } from "../models/architecture.ts";
+import { type ContextOptions, GgufError, type GgufFile, OutOfMemoryError, openGguf, TandemError } from "../index.ts";
+import { buildModel, type ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
 import { EXIT, UsageError } from "./errors.ts";
 import { jsonReport, printReport } from "./inspect-report.ts";
@@ -32,6 +33,8 @@ export interface MemoryNeed {
   readonly recurrentState: number;
   readonly compute: number;
   readonly sum: number;
+  /** Weights and states in each WebAssembly memory, or why they cannot be placed when all of them are on the CPU. */
+  readonly banks: readonly number[] | string;
 }
 
 /** What a file turns out to be. */
@@ -85,5 +88,14 @@ function memoryNeed(file: GgufFile, { architecture, config }: ModelParts, option
   const bytes = contextBytes(model, scheduleModel(model, imaginedCpu, shape.max), shape.max);
   const sum = weights + bytes.kvCache + bytes.recurrentState + bytes.compute;
   const { contextLength, cacheTypeK, cacheTypeV } = shape;
-  return { contextLength, ubatch: shape.max.T, cacheTypeK, cacheTypeV, weights, ...bytes, sum };
+  return { contextLength, ubatch: shape.max.T, cacheTypeK, cacheTypeV, weights, ...bytes, sum, banks: tryBanks(model, config) };
+}
+
+function tryBanks(model: ModelGraph, config: Config): MemoryNeed["banks"] {
+  try {
+    return planBanks(model, config, imaginedCpu.pins).bytes;
+  } catch (error) {
+    if (!(error instanceof OutOfMemoryError)) throw error;
+    return error.message;
+  }
 }

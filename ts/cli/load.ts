@@ -25,12 +25,12 @@ export function modelPath(given: string | undefined, { tell }: Terminal): string
   return found;
 }
 
-/** What a model is loaded with; the context counts where a GPU's memory has to hold it. */
+/** What a model is loaded with; the context counts, as memory is shared out for it. */
 export type LoadFlags = ModelFlags & ContextFlags & OutputFlags;
 
 /** Loads with a progress bar and says on stderr what was loaded. */
 export async function loadWithProgress(path: string, flags: LoadFlags, terminal: Terminal, defaultLength?: number): Promise<Model> {
-  const context = wantsGpu(placementOptions(flags)) ? await contextToCome(path, flags, terminal, defaultLength) : undefined;
+  const context = await contextToCome(path, flags, terminal, defaultLength);
   const progress = new LoadBars();
   try {
     const model = await loadModel(path, {
@@ -50,7 +50,7 @@ export async function loadWithProgress(path: string, flags: LoadFlags, terminal:
   }
 }
 
-/** The context that will be made, for which the GPU must have room. `-c 0` is a length that only the file knows. */
+/** The context that will be made, for which every memory must have room. `-c 0` is a length that only the file knows. */
 async function contextToCome(path: string, flags: LoadFlags, { signal }: Terminal, defaultLength?: number): Promise<ContextOptions> {
   if (flags.ctxSize !== 0) return contextOptions(flags, { trainedContext: 0 }, defaultLength);
   const file = await openGguf(path, { signal });

@@ -5,7 +5,7 @@ import type { PlacementOptions } from "../engine/placement.ts";
 import type { SamplerOptions } from "../engine/sampler.ts";
 import type { Config } from "../models/config.ts";
 import { UsageError } from "./errors.ts";
-import { decimal, layerCount, logitBias, oneOf, tensorOverrides, text, valueOption, type Wanted, whole } from "./values.ts";
+import { byteCount, decimal, layerCount, logitBias, oneOf, tensorOverrides, text, valueOption, type Wanted, whole } from "./values.ts";
 
 export interface PlacementFlags {
   readonly gpuLayers?: number | "auto";
@@ -19,6 +19,7 @@ export interface PlacementFlags {
 export interface ModelFlags extends PlacementFlags {
   readonly model?: string;
   readonly threads?: number;
+  readonly expertCache?: number;
   readonly gpuFlags?: string;
   /** True unless --no-…, as commander has it. */
   readonly f16?: boolean;
@@ -72,6 +73,7 @@ export const UBATCH = whole(1, 2 ** 16);
 export function addModelOptions(command: Command, threads: Wanted<unknown> = THREADS): Command {
   command.addOption(modelOption()).addOption(valueOption("-t, --threads <n>", "CPU threads; default: all cores", threads));
   return addPlacementOptions(command)
+    .addOption(valueOption("--expert-cache <size>", "leave experts in the file, keep those used last in so much memory, as 2G", byteCount))
     .addOption(
       valueOption("--gpu-flags <flags>", "Dawn's options in Node, ; between them; default: the environment variable DAWN_FLAGS", text),
     )
@@ -159,9 +161,9 @@ export function placementOptions(flags: PlacementFlags): PlacementOptions & Pick
 
 /** The devices that a model is loaded onto. */
 export function machineOptions(flags: ModelFlags, dawnFlags = process.env.DAWN_FLAGS): MachineOptions {
-  const { threads, f16, subgroups, subgroupMatrix } = flags;
+  const { threads, expertCache, f16, subgroups, subgroupMatrix } = flags;
   const split = (flags.gpuFlags ?? dawnFlags ?? "").split(";").map((flag) => flag.trim());
-  return { ...placementOptions(flags), threads, gpu: { dawnFlags: split.filter(Boolean), f16, subgroups, subgroupMatrix } };
+  return { ...placementOptions(flags), threads, expertCache, gpu: { dawnFlags: split.filter(Boolean), f16, subgroups, subgroupMatrix } };
 }
 
 /** The engine's options. Needs the model's numbers for `-c 0`. */

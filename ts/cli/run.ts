@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { Context } from "../engine/context.ts";
-import { type ChatMessage, ContextOverflowError, type GenerateOptions, generate, type Model } from "../index.ts";
+import { type ChatMessage, ContextOverflowError, type ExpertStats, type GenerateOptions, generate, type Model } from "../index.ts";
 import { UsageError } from "./errors.ts";
 import { createContext, loadWithProgress, modelPath } from "./load.ts";
 import {
@@ -20,7 +20,7 @@ import {
 import { type ProfileFlags, profileOption, showProfile } from "./profile.ts";
 import { Progress } from "./progress.ts";
 import { type PromptFlags, readPrompt } from "./prompt.ts";
-import type { Terminal } from "./terminal.ts";
+import { showBytes, type Terminal } from "./terminal.ts";
 import { text, valueOption, whole } from "./values.ts";
 
 interface RunFlags extends ModelFlags, ContextFlags, SamplerFlags, OutputFlags, PromptFlags, ProfileFlags {
@@ -74,6 +74,7 @@ async function run(words: readonly string[], flags: RunFlags, terminal: Terminal
   const answer = await answerPrompt(model, context, tokens, { ...sampling, maxTokens, signal: terminal.signal }, show);
   if (flags.json) terminal.print(`${JSON.stringify(answer)}\n`);
   terminal.tell(statistics(answer));
+  if (model.expertStats) terminal.tell(cacheStatistics(model.expertStats));
   await showProfile(context, flags, terminal);
 }
 
@@ -131,4 +132,10 @@ function statistics({ promptTokens, tokens, finishReason, timings }: Answer): st
   const speed = (value: number | null) => (value === null ? "" : `, ${value.toFixed(1)} t/s`);
   const end = finishReason === "stop" ? "the model ended" : "stopped at the limit (-n or -c)";
   return `prompt: ${promptTokens} tokens${speed(timings.pp)}; generated: ${tokens.length} tokens${speed(timings.tg)}; ${end}`;
+}
+
+function cacheStatistics({ hits, misses, readBytes, readMs, slots, experts }: ExpertStats): string {
+  const rate = hits + misses === 0 ? "unused" : `${((100 * hits) / (hits + misses)).toFixed(1)} % found`;
+  const read = `${showBytes(readBytes)} read in ${(readMs / 1000).toFixed(2)} s`;
+  return `experts: ${rate}, ${read}; room for ${slots} of ${experts}`;
 }

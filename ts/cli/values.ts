@@ -60,6 +60,17 @@ export function oneOf<T extends string>(...choices: readonly T[]): Wanted<T> {
   return { wanted: choices.join(", ").replace(/, ([^,]*)$/, " or $1"), read: (text) => choices.find((choice) => choice === text) };
 }
 
+/** Bytes, with K, M, G or T for powers of 1024. */
+export const byteCount: Wanted<number> = {
+  wanted: "a size as 2G, 512M or 1.5G",
+  read(given) {
+    const match = /^(\d+\.?\d*|\.\d+)([KMGT]?)(?:i?B)?$/i.exec(given);
+    if (!match) return undefined;
+    const bytes = Math.round(Number(match[1]) * 1024 ** " KMGT".indexOf(match[2]!.toUpperCase() || " "));
+    return bytes > 0 && Number.isSafeInteger(bytes) ? bytes : undefined;
+  },
+};
+
 /** Any text; an empty one is a value too. */
 export const text: Wanted<string> = { wanted: "a text", read: (given) => given };
 

@@ -83,7 +83,7 @@ export class Executor {
   }
 
   /**
-   * Runs all splits in order, bringing values across where they are needed next. Waits only for what has to cross: meanwhile the caller may
+   * Runs all splits in order, bringing values across where they are needed next. Waits only for what has to cross and for experts from a file: meanwhile the caller may
    * dispose of the executor, then this throws DisposedError and touches memory no more.
    */
   async run(dims: Dims, profiler?: Profiler): Promise<void> {
@@ -100,7 +100,8 @@ export class Executor {
         backend.write(goal.buffer, goal.offset, bytes);
         profiler?.lap("crossing");
       }
-      backend.run(plan, dims, profiler);
+      const running = backend.run(plan, dims, profiler);
+      if (running) await running;
       profiler?.lap("run");
       this.#finished++;
     }
@@ -108,7 +109,7 @@ export class Executor {
 
   /** Whether the last run has changed states: when it failed before that, they are whole. */
   get touched(): boolean {
-    return this.#finished > 0;
+    return this.#finished > 0 || this.#steps[0]?.plan.broken === true;
   }
 
   /** Whether everything runs on one GPU: runs can then be submitted ahead of what is read back. */

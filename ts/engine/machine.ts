@@ -1,4 +1,6 @@
-import type { Backend } from "../backends/backend.ts";
+import type { Backend, BackendBuffer } from "../backends/backend.ts";
+import type { Tensor } from "../graph/tensor.ts";
+import type { WeightSource } from "../models/weights.ts";
 import type { Pins, Target, TargetCosts } from "../schedule/schedule.ts";
 
 /** The backends that a model runs on, and where its weights and states live. Targets of the scheduler are the backends, in order. */
@@ -7,7 +9,11 @@ export interface Machine {
   readonly targets: readonly Target[];
   readonly pins: Pins;
   readonly maxSplits?: number;
+  readonly page?: PageWeight;
 }
+
+/** A buffer for a weight that stays in its file; undefined for one that is to be loaded. */
+export type PageWeight = (weight: Tensor, source: WeightSource) => BackendBuffer | undefined;
 
 /**
  * Orders of magnitude, measured on desktop machines (bench/): they decide only where nodes without weights go, and those follow their
@@ -38,6 +44,7 @@ export function targetOf(backend: Pick<Backend, "name" | "supports">): Target {
   return {
     name: backend.name,
     supports: (node) => backend.supports(node),
+    processor: gpu ? "webgpu" : "wasm",
     costs: gpu ? COSTS.webgpu : COSTS.wasm,
     placesValues: gpu,
     alignment: gpu ? 256 : 64, // see place.ts
@@ -49,8 +56,11 @@ export function oneBackend(backend: Backend): Machine {
   return { backends: [backend], targets: [targetOf(backend)], pins: () => [0] };
 }
 
-/** A CPU that is not there: to plan and count with before anything is loaded. */
-export const imaginedCpu: Pick<Machine, "targets" | "pins"> = {
-  targets: [targetOf({ name: "wasm", supports: () => true })],
-  pins: () => [0],
-};
+/** Devices that are not there, with every kernel: to plan and count with before anything is loaded. In the order of the targets. */
+export function imaginedTargets(banks: number, hasGpu: boolean): readonly Target[] {
+  const more = Array.from({ length: banks - 1 }, (_, i) => `wasm:${i + 1}`);
+  return ["wasm", ...(hasGpu ? ["webgpu"] : []), ...more].map((name) => targetOf({ name, supports: () => true }));
+}
+
+/** A CPU that is not there, as if one memory held everything. */
+export const imaginedCpu: Pick<Machine, "targets" | "pins"> = { targets: imaginedTargets(1, false), pins: () => [0] };

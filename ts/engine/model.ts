@@ -1,3 +1,4 @@
+import type { ExpertStats } from "../backends/wasm/expert-cache.ts";
 import { DisposedError, UnsupportedModelError } from "../errors.ts";
 import { downloadAll } from "../io/download.ts";
 import { type GgufFile, openGguf } from "../io/gguf.ts";
@@ -71,6 +72,11 @@ export class Model {
     this.#architecture = parts.architecture;
     this.#machine = machine;
     this.#weights = weights;
+  }
+
+  /** How the cache of experts has done so far, in all contexts; undefined without `expertCache`, or where all experts fit it. */
+  get expertStats(): ExpertStats | undefined {
+    return this.#machine.expertStats();
   }
 
   /** Memory for sequences. Throws InvalidArgumentError for options out of range, OutOfMemoryError, SplitBudgetError. */

@@ -1,4 +1,4 @@
-import { WasmBackend } from "../backends/wasm/wasm.ts";
+import type { ExpertStats } from "../backends/wasm/expert-cache.ts";
 import type { WebGpuOptions } from "../backends/webgpu/webgpu.ts";
 import { CapabilityError, OutOfMemoryError } from "../errors.ts";
 import { buildModel, type ModelGraph } from "../models/architecture.ts";
@@ -7,13 +7,10 @@ import { type ContextOptions, resolveContext } from "./context.ts";
 import type { ModelParts } from "./examine.ts";
 import { scheduleModel } from "./executor.ts";
 import { type Machine, targetOf } from "./machine.ts";
-import { checkPlacement, gpuBytes, layersThatFit, type PlacementOptions, placementPins, wantsGpu } from "./placement.ts";
+import { type CpuOptions, openCpu } from "./open-cpu.ts";
+import { checkPlacement, gpuBytes, layersThatFit, type PlacementOptions, placementPins, TARGET, wantsGpu } from "./placement.ts";
 
-export interface MachineOptions extends PlacementOptions {
-  /** CPU threads (-t), the caller's included. Default: the machine's cores; 1 where a page is not cross-origin isolated. */
-  readonly threads?: number;
-  /** Which build of the CPU kernels. Default: relaxed SIMD where the JavaScript engine has it. */
-  readonly wasmBuild?: "simd" | "relaxed";
+export interface MachineOptions extends PlacementOptions, CpuOptions {
   /** The adapter and its features. */
   readonly gpu?: WebGpuOptions;
   /**
@@ -21,7 +18,7 @@ export interface MachineOptions extends PlacementOptions {
    * and what it grants counts.
    */
   readonly gpuMemory?: number;
-  /** The context that gpuLayers "auto" leaves room for. Default: the defaults of createContext. */
+  /** The context that gpuLayers "auto", and the banks of a CPU model larger than 4 GiB, leave room for. Default: the defaults of createContext. */
   readonly context?: ContextOptions;
 }
 
@@ -34,6 +31,8 @@ export interface OpenMachine {
   readonly threads: number;
   /** Backends in words. */
   readonly description: string;
+  /** Undefined where no experts are paged. */
+  expertStats(): ExpertStats | undefined;
   close(): void;
 }
 
@@ -44,18 +43,20 @@ export async function openMachine(
   options: MachineOptions,
 ): Promise<OpenMachine> {
   checkPlacement(options);
-  const cpu = await WasmBackend.create({ threads: options.threads, build: options.wasmBuild });
-  const simd = cpu.build === "relaxed" ? "relaxed SIMD" : "SIMD";
-  const cpuText = `wasm (${simd}, ${cpu.threads} thread${cpu.threads === 1 ? "" : "s"})`;
-  if (!wantsGpu(options))
+  const { shape } = resolveContext(parts.config, options.context);
+  const graph = buildModel(parts.architecture, file, parts.config, shape);
+  if (!wantsGpu(options)) {
+    const cpu = await openCpu(graph, parts.config, () => [TARGET.cpu], options);
     return {
-      machine: { backends: [cpu], targets: [targetOf(cpu)], pins: () => [0] },
+      machine: { backends: cpu.backends, targets: cpu.backends.map(targetOf), pins: cpu.pins, page: cpu.page },
+      expertStats: cpu.expertStats,
       gpuLayers: 0,
       threads: cpu.threads,
-      description: cpuText,
-      close: () => cpu.close(),
+      description: cpu.description,
+      close: cpu.close,
     };
-  const close = [() => cpu.close()];
+  }
+  const close: (() => void)[] = [];
   try {
     const [{ WebGpuBackend }, { admittedBytes }] = await Promise.all([
       import("../backends/webgpu/webgpu.ts"),
@@ -63,20 +64,21 @@ export async function openMachine(
     ]);
     const gpu = await WebGpuBackend.create(options.gpu);
     close.push(() => gpu.close());
-    const { shape } = resolveContext(parts.config, options.context);
-    const graph = buildModel(parts.architecture, file, parts.config, shape);
     const wanted = gpuBytes(graph, placementPins(parts.config, options, parts.config.L));
     const budget = options.gpuMemory ?? (await admittedBytes(gpu.device, wanted));
     const gpuLayers = chooseLayers(graph, parts.config, options, budget);
-    const pins = placementPins(parts.config, options, gpuLayers);
-    const backends = [cpu, gpu];
-    const machine = { backends, targets: backends.map(targetOf), pins, maxSplits: options.maxSplits };
+    const cpu = await openCpu(graph, parts.config, placementPins(parts.config, options, gpuLayers), options, gpu);
+    close.push(cpu.close);
+    const { backends, pins, page, expertStats } = cpu;
+    const maxSplits = options.maxSplits === undefined ? undefined : options.maxSplits + cpu.borders;
+    const machine = { backends, targets: backends.map(targetOf), pins, maxSplits, page };
     scheduleModel(graph, machine, shape.max); // a placement that cannot be had is refused before gigabytes are loaded
     return {
       machine,
+      expertStats,
       gpuLayers,
       threads: cpu.threads,
-      description: `${cpuText} + webgpu (${gpu.description}), ${Math.min(gpuLayers, parts.config.L)} of ${parts.config.L} layers, ${mib(budget)} GPU memory admitted`,
+      description: `${cpu.description} + webgpu (${gpu.description}), ${Math.min(gpuLayers, parts.config.L)} of ${parts.config.L} layers, ${mib(budget)} GPU memory admitted`,
       close: () => close.forEach((one) => void one()),
     };
   } catch (error) {

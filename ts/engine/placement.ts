@@ -21,14 +21,15 @@ export interface PlacementOptions {
    * attn_k and attn_v, R with ssm_conv1d, S with ssm_a and ssm_dt.
    */
   readonly tensorOverrides?: readonly { readonly pattern: RegExp | string; readonly device: Device }[];
-  /** Most runs of nodes on one device (--max-splits). Default: no limit. */
+  /** Most runs of nodes on one device (--max-splits), besides the borders between memories of a CPU model of more than 4 GiB. Default: no limit. */
   readonly maxSplits?: number;
 }
 
 /** Targets of the scheduler, in this order. */
 export const TARGET: Readonly<Record<Device, number>> = { cpu: 0, gpu: 1 };
 
-const EXPERTS = /\.ffn_(gate|up|down|gate_up)_exps\./;
+/** The weights of routed experts. */
+export const EXPERTS = /\.ffn_(gate|up|down|gate_up)_exps\./;
 
 /**
  * Names that an override is held against. What one op reads besides values must share a device, or it could run on none: a match of one

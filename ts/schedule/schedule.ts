@@ -12,6 +12,8 @@ export interface Target {
   readonly name: string;
   readonly supports: (node: Node) => boolean;
   readonly costs: TargetCosts;
+  /** Targets of one processor are banks of its memory: between them values are copied, and nobody waits. */
+  readonly processor: string;
   /** The backend finds memory of its own for values that stay within a split. */
   readonly placesValues: boolean;
   /** Of values in its buffers, in bytes. */
@@ -86,10 +88,14 @@ function stuckError({ name, op, inputs }: Node, targets: readonly Target[], pins
 
 const isPinned = ({ kind }: Tensor) => kind === "weight" || kind === "state";
 
+/** Of going to another bank of the same processor, or bringing a token's value there. */
+const BANK_SECONDS = 2e-6;
+
 /** One token, and its logits. */
 const DECODE: Dims = { T: 1, O: 1 };
 
 function makeProblem(graph: Graph, targets: readonly Target[], pins: Pins): PlacementProblem {
+  const near = (from: number, to: number) => targets[from]?.processor === targets[to]!.processor;
   const ids = new Map<Tensor, number>();
   const tensors: { bytes: number }[] = [];
   const id = ({ storage }: Tensor) => {
@@ -111,8 +117,9 @@ function makeProblem(graph: Graph, targets: readonly Target[], pins: Pins): Plac
   });
   return {
     ...{ backends: targets.length, nodes, tensors },
-    switchCost: (_, to) => targets[to]!.costs.switchSeconds,
-    moveCost: (bytes, _, to) => targets[to]!.costs.moveSeconds + bytes / targets[to]!.costs.moveBytesPerSecond,
+    switchCost: (from, to) => (near(from, to) ? BANK_SECONDS : targets[to]!.costs.switchSeconds),
+    moveCost: (bytes, from, to) =>
+      near(from, to) ? BANK_SECONDS : targets[to]!.costs.moveSeconds + bytes / targets[to]!.costs.moveBytesPerSecond,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { BackendBuffer } from "../backend.ts";
-import { WasmBackend, type WasmOptions } from "./wasm.ts";
+import type { ThreadOptions } from "./threads.ts";
+import { WasmBackend } from "./wasm.ts";
 
 /** Beyond any cache. */
 const STREAM_BYTES = 2 ** 28;
@@ -13,7 +14,7 @@ const ROUNDS = 12;
  * busy neighbour does not lower the roof. Opens a backend of its own and closes it. Throws CapabilityError, InvalidArgumentError,
  * OutOfMemoryError.
  */
-export async function measureCpuBandwidth(options: WasmOptions = {}): Promise<{ threads: number; bytesPerSecond: number }> {
+export async function measureCpuBandwidth(options: ThreadOptions = {}): Promise<{ threads: number; bytesPerSecond: number }> {
   const backend = await WasmBackend.create(options);
   try {
     const data = backend.alloc(STREAM_BYTES);

@@ -74,16 +74,20 @@ export class Lowering {
   readonly #dims: Dims;
   readonly #scratch: Scratch;
   readonly #address: (tensor: Tensor) => number;
+  /** Where a weight's experts are told, for one that is paged. */
+  readonly #table: (weight: Tensor) => number;
   readonly #commands: Command[] = [];
   /** Whose rounded activations are in the scratch now, by kind: q, k and v project the same x, it is rounded once. */
   readonly #rounded = new Map<ActivationKind, Tensor>();
   #planned: Tensor | undefined;
 
-  constructor(split: Split, dims: Dims, scratch: Scratch, address: (tensor: Tensor) => number) {
+  /** `table` gives the address of the experts' table of a weight that is paged, 0 for others. */
+  constructor(split: Split, dims: Dims, scratch: Scratch, address: (tensor: Tensor) => number, table: (weight: Tensor) => number) {
     this.#split = split;
     this.#dims = dims;
     this.#scratch = scratch;
     this.#address = address;
+    this.#table = table;
   }
 
   commands(): readonly Command[] {
@@ -99,7 +103,8 @@ export class Lowering {
     const s = scalarsOf(node, this.#dims);
     const { flops, bytes } = node.op.cost(s);
     const writes = [...Object.values(node.outputs), ...node.op.mutates.map((argument) => node.inputs[argument]!)].map(this.#range);
-    const reads = Object.values(node.inputs).map(this.#range);
+    const values = Object.values(node.inputs).filter(({ kind }) => kind !== "weight"); // nothing writes weights
+    const reads = values.map(this.#range);
     const step = { kernel: node.op.name, nodes: [node], share: 1 };
     return { ...step, args: this.#args(node, s), units: node.op.units(s), reads, writes, work: flops + bytes };
   }
@@ -134,7 +139,8 @@ export class Lowering {
       this.#planned = ids.storage;
     }
     const units = expertUnits(s.N!);
-    this.#commands.push({ ...command, args: { ...command.args, plan: plan.begin }, units, reads: [...command.reads, plan] });
+    const args = { ...command.args, plan: plan.begin, table: this.#table(node.inputs.w!) };
+    this.#commands.push({ ...command, args, units, reads: [...command.reads, plan] });
   }
 
   #args(node: Node, s: Scalars): Record<string, number> {

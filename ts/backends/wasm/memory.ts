@@ -3,6 +3,8 @@ import { OutOfMemoryError } from "../../errors.ts";
 const PAGE_BYTES = 65536;
 /** wasm32 addresses end here. */
 const MAX_PAGES = 65536;
+/** Of one memory. */
+export const MAX_BANK_BYTES = MAX_PAGES * PAGE_BYTES;
 /** Memory grows by at least this much: each grow makes new views, and on some engines remaps. */
 const GROW_BYTES = 16 * 2 ** 20;
 /** One cache line: no two buffers share one. */
@@ -19,13 +21,23 @@ export class WasmMemory {
   readonly #free: Range[] = [];
   readonly #taken = new Map<number, number>();
   #end: number;
+  /** Nothing from here on was ever handed out: the system's own zeros, which need no second filling. */
+  #fresh: number;
   #u8: Uint8Array;
 
-  /** `reservedBytes` at the bottom belong to the module and the engine. */
+  /** `reservedBytes` at the bottom belong to the module and the engine. Throws OutOfMemoryError. */
   constructor(reservedBytes: number) {
     const initial = Math.ceil(reservedBytes / PAGE_BYTES);
-    this.memory = new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared: true });
+    try {
+      this.memory = new WebAssembly.Memory({ initial, maximum: MAX_PAGES, shared: true });
+    } catch (cause) {
+      throw new OutOfMemoryError(
+        `wasm: the system refused a memory of up to 4 GiB of addresses (${(cause as Error).message}): close other models or tabs`,
+        { cause },
+      );
+    }
     this.#end = initial * PAGE_BYTES;
+    this.#fresh = this.#end;
     this.#u8 = new Uint8Array(this.memory.buffer);
   }
 
@@ -33,9 +45,6 @@ export class WasmMemory {
   get u8(): Uint8Array {
     if (this.#u8.buffer !== this.memory.buffer) this.#u8 = new Uint8Array(this.memory.buffer);
     return this.#u8;
-  }
-  get i32(): Int32Array {
-    return new Int32Array(this.memory.buffer);
   }
   /** Bytes allocated now. */
   get usedBytes(): number {
@@ -55,7 +64,8 @@ export class WasmMemory {
     range.begin += size;
     if (range.begin === range.end) this.#free.splice(at, 1);
     this.#taken.set(begin, size);
-    this.u8.fill(0, begin, begin + size);
+    if (begin < this.#fresh) this.u8.fill(0, begin, Math.min(begin + size, this.#fresh));
+    this.#fresh = Math.max(this.#fresh, begin + size);
     return begin;
   }
 
@@ -80,14 +90,14 @@ export class WasmMemory {
   #grow(bytes: number): void {
     const last = this.#free.at(-1);
     const tail = last && last.end === this.#end ? last.end - last.begin : 0;
-    const possible = MAX_PAGES * PAGE_BYTES - this.#end + tail;
-    const wanted = Math.min(Math.max(bytes - tail, GROW_BYTES), MAX_PAGES * PAGE_BYTES - this.#end);
+    const possible = MAX_BANK_BYTES - this.#end + tail;
+    const wanted = Math.min(Math.max(bytes - tail, GROW_BYTES), MAX_BANK_BYTES - this.#end);
     const pages = Math.ceil(wanted / PAGE_BYTES);
     const fits = bytes <= possible && this.#tryGrow(pages);
     if (!fits && !(bytes <= possible && this.#tryGrow(Math.ceil((bytes - tail) / PAGE_BYTES)))) {
       const gib = (n: number) => `${(n / 2 ** 30).toFixed(2)} GiB`;
       throw new OutOfMemoryError(
-        `wasm: ${gib(bytes)} more are wanted, ${gib(this.usedBytes)} are in use and one WebAssembly memory holds at most 4 GiB` +
+        `wasm: ${gib(bytes)} more are wanted, ${gib(this.usedBytes)} are in use and this WebAssembly memory holds at most 4 GiB` +
           `${bytes <= possible ? " (the system refused to give them)" : ""}: use a smaller quantisation, a shorter context or a smaller KV cache type`,
       );
     }

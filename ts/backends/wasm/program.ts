@@ -23,7 +23,8 @@ export interface Command extends Step {
 }
 
 /** assembly/interpreter.ts fixes this layout. */
-const COMMAND_WORDS = 32;
+export const COMMAND_BYTES = 128;
+const COMMAND_WORDS = COMMAND_BYTES / 4;
 const HEADER_WORDS = 8;
 const FLAG = { barrier: 1, single: 2, tickets: 4 };
 

@@ -1,31 +1,16 @@
 import { kernels } from "../../../build/kernels.js";
-import { BackendError, DisposedError, InvalidArgumentError } from "../../errors.ts";
+import { BackendError, DisposedError } from "../../errors.ts";
+import { tensorBytes } from "../../graph/bytes.ts";
 import type { Dims, Node, Tensor } from "../../graph/tensor.ts";
 import type { Backend, BackendBuffer, Plan, Recorder, Split, Step } from "../backend.ts";
-import { defaultThreads, detectWasmFeatures, MAX_THREADS, requireSimd } from "./features.ts";
+import { ExpertCache, type ExpertStats, PagedBuffer, type PagedWeight } from "./expert-cache.ts";
 import { Lowering, type Scratch, scratchSizes } from "./lower.ts";
 import { WasmMemory } from "./memory.ts";
-import { encode } from "./program.ts";
-import { type KernelWorker, startWorker } from "./workers.ts";
-
-export interface WasmOptions {
-  /** Threads, the caller's included. Default: the machine's cores; 1 where memory cannot be shared. */
-  readonly threads?: number;
-  /** Build of the kernels. Default: relaxed SIMD where the engine has it. */
-  readonly build?: "simd" | "relaxed";
-}
-
-interface KernelExports {
-  submit(job: number): void;
-}
+import { COMMAND_BYTES, encode } from "./program.ts";
+import { KernelThreads, type ThreadOptions } from "./threads.ts";
 
 /** The first page is the engine's, the second the module's static data: scripts/build-wasm.mjs. */
 const RESERVED_BYTES = 2 * 65536;
-/** The job block that assembly/interpreter.ts reads, on the first page. */
-const JOB = 4096;
-const JOB_WORD = { program: 16, count: 17, threads: 18, spin: 19, stop: 20, scratch: 21, scratchBytes: 22, times: 23 };
-/** Looks at a barrier before a worker sleeps: 50-100 µs. Sleeping and waking costs 25-60 µs, the gap between two tokens less. */
-const SPIN = 150_000;
 /** Programs kept per plan: a decoding batch of 1 … 8 sequences, a full ubatch and its last part. */
 const MAX_PROGRAMS = 16;
 
@@ -39,6 +24,8 @@ class WasmBuffer implements BackendBuffer {
 }
 
 interface WasmPlan extends Plan {
+  broken: boolean;
+  disposed: boolean;
   readonly scratch: Scratch & { readonly workers: number; readonly perWorkerBytes: number };
   /** The program for each choice of dims, oldest first. */
   readonly programs: Map<string, WasmProgram>;
@@ -48,48 +35,55 @@ interface WasmPlan extends Plan {
 interface WasmProgram {
   readonly address: number;
   readonly steps: readonly Step[];
+  readonly cuts: readonly Cut[];
+}
+
+/** A command that needs experts of its weight brought in: the program stops before it. */
+interface Cut {
+  readonly step: number;
+  readonly weight: PagedBuffer;
+  /** Where the router leaves the experts' ids, i32[count]. */
+  readonly ids: number;
+  readonly count: number;
 }
 
 /** The CPU path: AssemblyScript kernels over one shared memory, run by all threads from a command buffer. */
 export class WasmBackend implements Backend {
-  readonly name = "wasm";
-  readonly build: "simd" | "relaxed";
-  readonly threads: number;
+  readonly name: string;
+  readonly #bank: number;
   readonly #memory: WasmMemory;
-  readonly #exports: KernelExports;
-  readonly #workers: readonly KernelWorker[];
+  readonly #threads: KernelThreads;
+  #experts: ExpertCache | undefined;
   #closed = false;
 
-  private constructor(build: "simd" | "relaxed", memory: WasmMemory, exports: KernelExports, workers: readonly KernelWorker[]) {
-    this.build = build;
-    this.threads = workers.length + 1;
+  private constructor(bank: number, memory: WasmMemory, threads: KernelThreads) {
+    this.name = bank === 0 ? "wasm" : `wasm:${bank}`;
+    this.#bank = bank;
     this.#memory = memory;
-    this.#exports = exports;
-    this.#workers = workers;
+    this.#threads = threads;
   }
 
-  /** Compiles the kernels and starts the workers. Throws CapabilityError without SIMD. */
-  static async create(options: WasmOptions = {}): Promise<WasmBackend> {
-    const features = detectWasmFeatures();
-    requireSimd(features);
-    const build = options.build ?? (features.relaxedSimd ? "relaxed" : "simd");
-    const threads = options.threads ?? (await defaultThreads(features));
-    if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
-      throw new InvalidArgumentError(`threads must be a whole number from 1 to ${MAX_THREADS}, got ${threads}`);
-    }
-    const { default: binary } =
-      build === "relaxed" ? await import("../../../build/kernels.relaxed.wasm") : await import("../../../build/kernels.simd.wasm");
-    const module = await WebAssembly.compile(binary);
-    const memory = new WasmMemory(RESERVED_BYTES);
-    const abort = () => {
-      throw new BackendError("wasm: a kernel aborted");
-    };
-    const instance = await WebAssembly.instantiate(module, { env: { memory: memory.memory, abort, now: () => performance.now() } });
-    memory.i32[JOB / 4 + JOB_WORD.spin] = SPIN;
-    const count = features.threads ? threads - 1 : 0;
-    const start = { module, memory: memory.memory, job: JOB, sequence: 0, origin: performance.timeOrigin };
-    const starts = Array.from({ length: count }, (_, i) => startWorker({ ...start, id: i + 1 }));
-    return new WasmBackend(build, memory, instance.exports as unknown as KernelExports, await Promise.all(starts));
+  /** One memory. Throws CapabilityError without SIMD, OutOfMemoryError. */
+  static async create(options: ThreadOptions = {}): Promise<WasmBackend> {
+    return (await WasmBackend.createBanks(1, options))[0]!;
+  }
+
+  /** Several memories, a backend each, and one set of threads for all: as wasm32 addresses end at 4 GiB. */
+  static async createBanks(count: number, options: ThreadOptions = {}): Promise<readonly WasmBackend[]> {
+    const memories = Array.from({ length: count }, () => new WasmMemory(RESERVED_BYTES));
+    const threads = await KernelThreads.create(
+      memories.map(({ memory }) => memory),
+      options,
+    );
+    return memories.map((memory, bank) => new WasmBackend(bank, memory, threads));
+  }
+
+  get build(): "simd" | "relaxed" {
+    return this.#threads.build;
+  }
+
+  get threads(): number {
+    return this.#threads.count;
   }
 
   /** Bytes allocated now, weights and all. */
@@ -112,21 +106,43 @@ export class WasmBackend implements Backend {
     }
   }
 
+  /** Makes room for the experts of weights that stay in their files. */
+  openExpertCache(bytes: number): void {
+    this.#experts = new ExpertCache(this.#memory, bytes);
+  }
+
+  /** A buffer for a weight of matmul_experts that stays in its file. Needs an expert cache. */
+  page(weight: PagedWeight): BackendBuffer {
+    this.#check();
+    if (!this.#experts) throw new BackendError("wasm: there is no cache for experts");
+    return this.#experts.page(weight);
+  }
+
+  /** Undefined without an expert cache. */
+  get expertStats(): ExpertStats | undefined {
+    return this.#experts?.stats;
+  }
+
   alloc(bytes: number): BackendBuffer {
     this.#check();
     return new WasmBuffer(this.#memory.alloc(bytes), bytes);
   }
 
   free(buffer: BackendBuffer): void {
-    if (!this.#closed) this.#memory.free(address(buffer));
+    if (!this.#closed && !(buffer instanceof PagedBuffer)) this.#memory.free(address(buffer));
   }
 
   write(buffer: BackendBuffer, offset: number, bytes: Uint8Array): void {
+    this.view(buffer, offset, bytes.length).set(bytes);
+  }
+
+  view(buffer: BackendBuffer, offset: number, bytes: number): Uint8Array {
     this.#check();
-    if (offset < 0 || offset + bytes.length > buffer.bytes) {
-      throw new BackendError(`wasm: ${bytes.length} bytes at ${offset} do not fit a buffer of ${buffer.bytes}`);
+    if (offset < 0 || offset + bytes > buffer.bytes) {
+      throw new BackendError(`wasm: ${bytes} bytes at ${offset} do not fit a buffer of ${buffer.bytes}`);
     }
-    this.#memory.u8.set(bytes, address(buffer) + offset);
+    const begin = address(buffer) + offset;
+    return this.#memory.u8.subarray(begin, begin + bytes);
   }
 
   async read(buffer: BackendBuffer, offset: number, bytes: number): Promise<Uint8Array> {
@@ -138,10 +154,12 @@ export class WasmBackend implements Backend {
   }
 
   async prepare(split: Split): Promise<Plan> {
+    await this.#threads.ready();
     this.#check();
     for (const node of split.nodes) {
       if (!this.supports(node)) throw new BackendError(`wasm: no kernel for node "${node.name}" (${node.op.name}) with these shapes`);
     }
+    this.#experts?.open();
     const sizes = scratchSizes(split);
     const taken: number[] = [];
     const alloc = (bytes: number) => {
@@ -152,7 +170,7 @@ export class WasmBackend implements Backend {
       const activations = Object.fromEntries(Object.entries(sizes.activations).map(([kind, bytes]) => [kind, alloc(bytes)]));
       const perWorkerBytes = Math.ceil(sizes.perWorker / 64) * 64;
       const scratch = { activations, expertPlan: alloc(sizes.expertPlan), workers: alloc(perWorkerBytes * this.threads), perWorkerBytes };
-      const plan: WasmPlan = { split, scratch, programs: new Map(), dispose: () => this.#release(plan) };
+      const plan: WasmPlan = { split, scratch, programs: new Map(), broken: false, disposed: false, dispose: () => this.#release(plan) };
       return plan;
     } catch (error) {
       for (const begin of taken) this.#memory.free(begin);
@@ -160,22 +178,45 @@ export class WasmBackend implements Backend {
     }
   }
 
-  run(plan: Plan, dims: Dims, recorder?: Recorder): void {
+  run(made: Plan, dims: Dims, recorder?: Recorder): void | Promise<void> {
     this.#check();
-    const { scratch } = plan as WasmPlan;
-    const program = this.#program(plan as WasmPlan, dims);
-    const rows = program.steps.length + 1;
+    const plan = made as WasmPlan;
+    const program = this.#program(plan, dims);
+    if (program.cuts.length === 0) this.#runPart(plan, program, [0, program.steps.length], dims, recorder);
+    else return this.#experts!.inTurn(() => this.#runPaged(plan, program, dims, recorder));
+  }
+
+  /** Stops before each command whose experts must be there. */
+  async #runPaged(plan: WasmPlan, program: WasmProgram, dims: Dims, recorder?: Recorder): Promise<void> {
+    let done = 0;
+    const runTo = (end: number) => {
+      this.#check();
+      if (plan.disposed) throw new DisposedError("this context was disposed while it decoded");
+      this.#runPart(plan, program, [done, end], dims, recorder);
+    };
+    plan.broken = true; // until it is through
+    for (const { step, weight, ids, count } of program.cuts) {
+      runTo(step);
+      done = step;
+      const wanted = new Uint32Array(this.#memory.memory.buffer, ids, count);
+      for await (const more of this.#experts!.groups(weight, wanted)) if (more) runTo(step + 1);
+    }
+    runTo(program.steps.length);
+    plan.broken = false;
+  }
+
+  /** Commands `begin` to `end` of a program. */
+  #runPart({ scratch }: WasmPlan, program: WasmProgram, [begin, end]: [number, number], dims: Dims, recorder?: Recorder): void {
+    if (begin === end) return;
+    const rows = end - begin + 1;
     const times = recorder ? this.#memory.alloc(16 * rows * this.threads) : 0;
-    const i32 = this.#memory.i32;
-    const job = JOB / 4;
-    i32[job + JOB_WORD.program] = program.address;
-    i32[job + JOB_WORD.count] = program.steps.length;
-    i32[job + JOB_WORD.threads] = this.threads;
-    i32[job + JOB_WORD.scratch] = scratch.workers;
-    i32[job + JOB_WORD.scratchBytes] = scratch.perWorkerBytes;
-    i32[job + JOB_WORD.times] = times;
-    this.#exports.submit(JOB);
-    recorder?.record({ backend: this.name, dims, steps: program.steps, threads: this.threads, times: this.#takeTimes(times, rows) });
+    this.#threads.run(this.#bank, {
+      ...{ program: program.address + begin * COMMAND_BYTES, count: end - begin, times },
+      ...{ scratch: scratch.workers, scratchBytes: scratch.perWorkerBytes },
+    });
+    if (!recorder) return;
+    const steps = program.steps.slice(begin, end);
+    recorder.record({ backend: this.name, dims, steps, threads: this.threads, times: this.#takeTimes(times, rows) });
   }
 
   /** The times that a run has left, [threads, rows, 2], and frees them. All threads' runs end when thread 0 saw all of them through. */
@@ -187,7 +228,9 @@ export class WasmBackend implements Backend {
     return times;
   }
 
-  #release({ scratch, programs }: WasmPlan): void {
+  #release(plan: WasmPlan): void {
+    const { scratch, programs } = plan;
+    plan.disposed = true;
     if (this.#closed) return;
     for (const begin of [...Object.values(scratch.activations), scratch.expertPlan, scratch.workers]) this.#memory.free(begin);
     for (const { address: begin } of programs.values()) this.#memory.free(begin);
@@ -202,21 +245,14 @@ export class WasmBackend implements Backend {
     const words = encode([command], this.threads);
     const program = this.#memory.alloc(words.byteLength);
     this.#memory.u8.set(new Uint8Array(words.buffer), program);
-    const job = { program, count: 1, threads: this.threads, scratch: 0, scratchBytes: 0 };
-    const i32 = this.#memory.i32;
-    for (const [word, value] of Object.entries(job)) i32[JOB / 4 + JOB_WORD[word as keyof typeof job]] = value;
-    this.#exports.submit(JOB);
+    this.#threads.run(this.#bank, { program, count: 1, scratch: 0, scratchBytes: 0, times: 0 });
     this.#memory.free(program);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const i32 = this.#memory.i32;
-    i32[JOB / 4 + JOB_WORD.stop] = 1;
-    Atomics.add(i32, JOB / 4, 1);
-    Atomics.notify(i32, JOB / 4);
-    for (const worker of this.#workers) worker.terminate();
+    this.#threads.close();
   }
 
   #program(plan: WasmPlan, dims: Dims): WasmProgram {
@@ -232,18 +268,37 @@ export class WasmBackend implements Backend {
       this.#memory.free(program.address);
       plan.programs.delete(oldest);
     }
-    const locate = (tensor: Tensor) => {
-      const location = plan.split.locations.get(tensor.storage);
-      if (!location) throw new BackendError(`wasm: tensor "${tensor.name}" has no location in this split`);
-      return address(location.buffer) + location.offset;
-    };
-    const commands = new Lowering(plan.split, dims, plan.scratch, locate).commands();
-    const words = encode(commands, this.threads);
-    const steps = commands.map(({ kernel, nodes, share }) => ({ kernel, nodes, share }));
-    const program = { address: this.#memory.alloc(words.byteLength), steps };
-    this.#memory.u8.set(new Uint8Array(words.buffer), program.address);
+    const program = this.#encode(plan, dims);
     plan.programs.set(key, program);
     return program;
+  }
+
+  #encode({ split, scratch }: WasmPlan, dims: Dims): WasmProgram {
+    const locate = (tensor: Tensor) => {
+      const location = split.locations.get(tensor.storage);
+      if (!location) throw new BackendError(`wasm: tensor "${tensor.name}" has no location in this split`);
+      return location;
+    };
+    const addressOf = (tensor: Tensor) => {
+      const { buffer, offset } = locate(tensor);
+      return buffer instanceof PagedBuffer ? 0 : address(buffer) + offset;
+    };
+    const paged = (weight: Tensor) => {
+      const { buffer } = locate(weight);
+      return buffer instanceof PagedBuffer ? buffer : undefined;
+    };
+    const table = (weight: Tensor) => (paged(weight) ? this.#experts!.table : 0);
+    const commands = new Lowering(split, dims, scratch, addressOf, table).commands();
+    const cuts = commands.flatMap(({ kernel, nodes: [node] }, step) => {
+      const weight = kernel === "matmul_experts" && paged(node!.inputs.w!);
+      if (!weight) return [];
+      const ids = node!.inputs.ids!;
+      return [{ step, weight, ids: addressOf(ids), count: tensorBytes(ids, dims) / 4 }];
+    });
+    const words = encode(commands, this.threads);
+    const begin = this.#memory.alloc(words.byteLength);
+    this.#memory.u8.set(new Uint8Array(words.buffer), begin);
+    return { address: begin, steps: commands.map(({ kernel, nodes, share }) => ({ kernel, nodes, share })), cuts };
   }
 
   #check(): void {

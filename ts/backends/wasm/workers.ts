@@ -1,35 +1,47 @@
 import { BackendError } from "../../errors.ts";
 
-/** A thread that has entered the kernels' worker loop. */
+/** A thread on its way into the kernels' worker loop. */
 export interface KernelWorker {
+  /** Resolves when it is about to enter its loop. Throws BackendError. */
+  readonly ready: Promise<void>;
   terminate(): void;
 }
 export interface WorkerStart {
   readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  /** Of each bank. */
+  readonly memories: readonly WebAssembly.Memory[];
   readonly job: number;
+  /** Index, in 4-byte words of bank 0, of the bank to run; negative: end. */
+  readonly bankWord: number;
   readonly id: number;
-  readonly sequence: number;
   /** performance.timeOrigin of the caller: workers tell the time on its clock. */
   readonly origin: number;
 }
 
 /**
- * The whole of a worker: it enters wasm and stays there until told to stop. As text, because a file beside the library is found in
+ * The whole of a worker: it waits in wasm for the next job, never for a message. As text, because a file beside the library is found in
  * a different way by every bundler, and these lines never change.
  */
-const body = `({ module, memory, job, id, sequence, origin }, ready) => {
+const body = `({ module, memories, job, bankWord, id, origin }, ready) => {
   const abort = () => { throw new Error("kernel abort"); };
   const shift = performance.timeOrigin - origin;
   const now = () => performance.now() + shift;
-  const { worker } = new WebAssembly.Instance(module, { env: { memory, abort, now } }).exports;
+  const banks = memories.map((memory) => new WebAssembly.Instance(module, { env: { memory, abort, now } }).exports);
+  const words = new Int32Array(memories[0].buffer);
   ready();
-  worker(job, id, sequence);
+  for (let sequence = 0; ; ) {
+    sequence = banks[0].wait(job, sequence);
+    const bank = words[bankWord];
+    if (bank < 0) return;
+    banks[bank].run(job, id);
+  }
 }`;
 
-/** Starts one worker and resolves when it is about to enter its loop. */
+/** Starts one worker. */
 export async function startWorker(start: WorkerStart): Promise<KernelWorker> {
-  return isNode() ? startNodeWorker(start) : startWebWorker(start);
+  const worker = isNode() ? await startNodeWorker(start) : startWebWorker(start);
+  worker.ready.catch(() => undefined); // whoever runs a program hears of it
+  return worker;
 }
 
 function isNode(): boolean {
@@ -41,26 +53,33 @@ async function startNodeWorker(start: WorkerStart): Promise<KernelWorker> {
   const { Worker } = await import("node:worker_threads");
   const source = `const { parentPort, workerData } = require("node:worker_threads"); (${body})(workerData, () => parentPort.postMessage("ready"));`;
   const worker = new Worker(source, { eval: true, workerData: start });
-  await new Promise<void>((resolve, reject) => {
-    worker.once("message", () => resolve());
+  const ready = new Promise<void>((resolve, reject) => {
+    worker.once("message", () => {
+      worker.unref(); // an idle pool must not keep the process alive
+      resolve();
+    });
     worker.once("error", (cause) => reject(new BackendError(`wasm: worker ${start.id} did not start: ${cause.message}`, { cause })));
+    worker.once("exit", () => reject(new BackendError(`wasm: worker ${start.id} was ended before it had started`)));
   });
-  worker.unref(); // an idle pool must not keep the process alive
-  return { terminate: () => void worker.terminate() };
+  return { ready, terminate: () => void worker.terminate() };
 }
 
-async function startWebWorker(start: WorkerStart): Promise<KernelWorker> {
+function startWebWorker(start: WorkerStart): KernelWorker {
   const source = `onmessage = ({ data }) => (${body})(data, () => postMessage("ready"));`;
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const worker = new Worker(url, { type: "module" });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      worker.onmessage = () => resolve();
-      worker.onerror = (event) => reject(new BackendError(`wasm: worker ${start.id} did not start: ${event.message}`));
-      worker.postMessage(start);
-    });
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-  return { terminate: () => worker.terminate() };
+  let stopped = () => {};
+  const ready = new Promise<void>((resolve, reject) => {
+    stopped = () => reject(new BackendError(`wasm: worker ${start.id} was ended before it had started`));
+    worker.onmessage = () => resolve();
+    worker.onerror = (event) => reject(new BackendError(`wasm: worker ${start.id} did not start: ${event.message}`));
+    worker.postMessage(start);
+  }).finally(() => URL.revokeObjectURL(url));
+  return {
+    ready,
+    terminate() {
+      worker.terminate();
+      stopped();
+    },
+  };
 }
