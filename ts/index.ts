@@ -18,6 +18,7 @@ export { type CacheType, Context, type ContextOptions } from "./engine/context.t
 export type { ContextBytes } from "./engine/executor.ts";
 export { type GenerateOptions, generate, type Piece } from "./engine/generate.ts";
 export { Sampler, type SamplerOptions, type TokenProbability } from "./engine/sampler.ts";
+export type { TopLogits } from "./engine/top-logits.ts";
 export type { DecodeRequest } from "./engine/ubatch.ts";
 export type { LoadProgress, UploadProgress } from "./engine/upload.ts";
 export * from "./errors.ts";

@@ -6,6 +6,7 @@ import type { ModelGraph } from "../models/architecture.ts";
 import type { Profiler } from "../profile/profiler.ts";
 import { type Schedule, type ScheduledSplit, schedule } from "../schedule/schedule.ts";
 import type { Machine } from "./machine.ts";
+import { TopReader } from "./top-logits.ts";
 import type { WeightBuffers } from "./upload.ts";
 
 /** Bytes of a context, by what they are for. */
@@ -46,6 +47,7 @@ export class Executor {
   readonly #locations: readonly Map<Tensor, Location>[];
   readonly #owned: (readonly [Backend, BackendBuffer])[] = [];
   readonly #steps: Step[] = [];
+  #top: TopReader | undefined;
   #finished = 0;
   #disposed = false;
 
@@ -117,6 +119,23 @@ export class Executor {
     return this.#steps.length === 1 && this.#machine.targets[this.#steps[0]!.split.target]!.placesValues;
   }
 
+  /** Whether a GPU makes the logits. */
+  get logitsOnGpu(): boolean {
+    return this.#machine.targets[this.#targetOf(this.model.logits)]!.placesValues;
+  }
+
+  /** Finds the largest logits where the logits are; made when first asked for, for runs of at most `rows` outputs. */
+  async topReader(rows: number): Promise<TopReader> {
+    if (this.#top) return this.#top;
+    const { logits } = this.model;
+    const target = this.#targetOf(logits);
+    const made = await TopReader.create(this.#machine.backends[target]!, this.#locate(target, logits), rows, logits.shape.at(-1) as number);
+    if (this.#disposed) made.dispose();
+    this.#check();
+    this.#top = made;
+    return made;
+  }
+
   get targets(): Machine["targets"] {
     return this.#machine.targets;
   }
@@ -130,10 +149,7 @@ export class Executor {
   /** A copy of part of an output or a state. */
   async read(tensor: Tensor, offset: number, bytes: number): Promise<Uint8Array> {
     this.#check();
-    const maker = this.#steps.find(({ split }) =>
-      split.nodes.some((node) => Object.values(node.outputs).some(({ storage }) => storage === tensor.storage)),
-    );
-    const target = maker?.split.target ?? this.#locations.findIndex((locations) => locations.has(tensor.storage));
+    const target = this.#targetOf(tensor);
     const location = this.#locate(target, tensor);
     return this.#machine.backends[target]!.read(location.buffer, location.offset + offset, bytes);
   }
@@ -141,6 +157,7 @@ export class Executor {
   dispose(): void {
     this.#disposed = true;
     for (const { plan } of this.#steps) plan.dispose();
+    this.#top?.dispose();
     for (const [backend, buffer] of this.#owned) backend.free(buffer);
   }
 
@@ -175,6 +192,14 @@ export class Executor {
 
   #check(): void {
     if (this.#disposed) throw new DisposedError("this context was disposed while it decoded");
+  }
+
+  /** The backend that makes a value, or the first that holds a state or an input. */
+  #targetOf({ storage }: Tensor): number {
+    const maker = this.#steps.find(({ split }) =>
+      split.nodes.some((node) => Object.values(node.outputs).some((output) => output.storage === storage)),
+    );
+    return maker?.split.target ?? this.#locations.findIndex((locations) => locations.has(storage));
   }
 
   #locate(target: number, tensor: Tensor): Location {

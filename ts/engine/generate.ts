@@ -4,6 +4,8 @@ import type { Context } from "./context.ts";
 import { nextTask } from "./next-task.ts";
 import { Sampler, type SamplerOptions } from "./sampler.ts";
 import { StopMatcher } from "./stop.ts";
+import type { TopLogits } from "./top-logits.ts";
+import type { DecodeRequest } from "./ubatch.ts";
 
 export interface GenerateOptions extends SamplerOptions {
   /** Tokens at most (-n). Default: until the model ends or the context is full. */
@@ -44,7 +46,9 @@ export async function* generate(
   const decoder = tokenizer.decoder();
   const stops = new StopMatcher(options.stop ?? []);
   const room = context.shape.contextLength - context.length(sequence) - tokens.length;
-  const source = drawTokens(context, sampler, await readPrompt(context, tokens, options), options);
+  const top = sampler.topOnly && context.logitsOnGpu;
+  const decode: Decode = (request, signal) => (top ? context.decodeTop(request, signal) : context.decode(request, signal));
+  const source = drawTokens(context, sampler, decode, await readPrompt(context, decode, tokens, options), options);
   for (let made = 1; ; made++) {
     const { value: token, done } = await source.next();
     if (done) return;
@@ -66,11 +70,15 @@ export async function* generate(
   }
 }
 
+/** Decodes, and brings back of the logits what the sampler needs. */
+type Decode = (request: DecodeRequest, options: { readonly signal?: AbortSignal }) => Promise<(Float32Array | TopLogits)[]>;
+
 /** One token after the other, each decoded when the next is asked for; on a GPU, and where the likeliest token is all that is wanted, ahead of it. */
 async function* drawTokens(
   context: Context,
   sampler: Sampler,
-  first: Float32Array,
+  decode: Decode,
+  first: Float32Array | TopLogits,
   options: GenerateOptions,
 ): AsyncGenerator<number, void, undefined> {
   const { sequence = 0, signal } = options;
@@ -82,22 +90,27 @@ async function* drawTokens(
     return;
   }
   for (;;) {
-    const [logits] = await context.decode({ tokens: [token], sequence }, { signal });
+    const [logits] = await decode({ tokens: [token], sequence }, { signal });
     token = sampler.sample(logits!);
     sampler.accept(token);
     yield token;
   }
 }
 
-/** Decodes the prompt in steps of one ubatch, telling how far it is. Returns the last token's logits, f32[V]. */
-async function readPrompt(context: Context, tokens: readonly number[], options: GenerateOptions): Promise<Float32Array> {
+/** Decodes the prompt in steps of one ubatch, telling how far it is. Returns the last token's logits. */
+async function readPrompt(
+  context: Context,
+  decode: Decode,
+  tokens: readonly number[],
+  options: GenerateOptions,
+): Promise<Float32Array | TopLogits> {
   const { sequence = 0, signal, onPrompt } = options;
-  if (!onPrompt) return (await context.decode({ tokens, sequence }, { signal }))[0]!;
+  if (!onPrompt) return (await decode({ tokens, sequence }, { signal }))[0]!;
   const step = context.shape.max.T;
   for (let at = 0; ; at += step) {
     const part = tokens.slice(at, at + step);
     const last = at + step >= tokens.length;
-    const rows = await context.decode({ tokens: part, sequence, logits: last ? "last" : "none" }, { signal });
+    const rows = await decode({ tokens: part, sequence, logits: last ? "last" : "none" }, { signal });
     onPrompt({ readTokens: at + part.length, totalTokens: tokens.length });
     if (last) return rows[0]!;
   }

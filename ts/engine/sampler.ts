@@ -4,6 +4,7 @@ import { keepMinP, keepTopK, keepTopP, keepTypicalP } from "./samplers/filters.t
 import { type ResolvedOptions, resolveOptions, type SamplerOptions } from "./samplers/options.ts";
 import { applyPenalties, RecentTokens } from "./samplers/penalties.ts";
 import { Random } from "./samplers/random.ts";
+import { TOP_LOGITS, type TopLogits } from "./top-logits.ts";
 
 export type { SamplerOptions } from "./samplers/options.ts";
 
@@ -41,16 +42,21 @@ export class Sampler {
 
   /** Whether the likeliest token is always the one: no temperature, bias or penalty has a say. */
   get greedy(): boolean {
-    const { temperature, repeatPenalty, presencePenalty, frequencyPenalty, repeatLastN, logitBias } = this.#options;
-    const penalised = repeatLastN !== 0 && (repeatPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0);
-    return temperature <= 0 && logitBias.size === 0 && !penalised;
+    return this.#options.temperature <= 0 && !this.#changesLogits;
+  }
+
+  /** Whether a row's 64 largest logits decide: it is drawn from the likeliest topK, and no bias or penalty has a say. */
+  get topOnly(): boolean {
+    const { temperature, topK } = this.#options;
+    return temperature > 0 && topK >= 1 && topK <= TOP_LOGITS && !this.#changesLogits;
   }
 
   /**
-   * Draws the next token; the logits stay as they are. The token counts for the penalties only once it is accepted.
+   * Draws the next token; the logits stay as they are. The token counts for the penalties only once it is accepted. The largest logits
+   * alone give the same token as all of them where `topOnly`.
    * @throws InvalidArgumentError for logits of another length; BackendError for NaN, or when every token is at -Infinity.
    */
-  sample(logits: Float32Array): number {
+  sample(logits: Float32Array | TopLogits): number {
     const candidates = this.#prepare(logits);
     if (candidates.count === 1) return candidates.ids[0]!;
     const { weights, total } = candidates.weights(this.#options.temperature);
@@ -96,18 +102,11 @@ export class Sampler {
   }
 
   /** The candidates that bias, penalties and filters leave; only the temperature is still to come. */
-  #prepare(logits: Float32Array): Candidates {
-    if (logits.length !== this.vocabularySize) {
-      throw new InvalidArgumentError(`logits must be one row of ${this.vocabularySize}, got ${logits.length} values`);
-    }
-    const { temperature, topK, topP, minP, typicalP, logitBias } = this.#options;
+  #prepare(logits: Float32Array | TopLogits): Candidates {
+    const { temperature, topK, topP, minP, typicalP } = this.#options;
     const candidates = this.#candidates;
-    candidates.fill(logits);
-    for (const [token, bias] of logitBias) {
-      // An infinite bias decides alone: Infinity + -Infinity would be NaN.
-      candidates.logits[token] = Number.isFinite(bias) ? candidates.logits[token]! + bias : bias;
-    }
-    applyPenalties(candidates.logits, this.#recent.counts, this.#options);
+    if (logits instanceof Float32Array) this.#fill(logits);
+    else candidates.fillTop(logits);
     candidates.dropMasked();
     keepTopK(candidates, temperature <= 0 ? 1 : topK);
     if (temperature <= 0) return candidates;
@@ -115,5 +114,25 @@ export class Sampler {
     keepTopP(candidates, topP);
     keepMinP(candidates, minP);
     return candidates;
+  }
+
+  get #changesLogits(): boolean {
+    const { repeatPenalty, presencePenalty, frequencyPenalty, repeatLastN, logitBias } = this.#options;
+    const penalised = repeatLastN !== 0 && (repeatPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0);
+    return logitBias.size > 0 || penalised;
+  }
+
+  /** All tokens with bias and penalties worked in. */
+  #fill(logits: Float32Array): void {
+    if (logits.length !== this.vocabularySize) {
+      throw new InvalidArgumentError(`logits must be one row of ${this.vocabularySize}, got ${logits.length} values`);
+    }
+    const candidates = this.#candidates;
+    candidates.fill(logits);
+    for (const [token, bias] of this.#options.logitBias) {
+      // An infinite bias decides alone: Infinity + -Infinity would be NaN.
+      candidates.logits[token] = Number.isFinite(bias) ? candidates.logits[token]! + bias : bias;
+    }
+    applyPenalties(candidates.logits, this.#recent.counts, this.#options);
   }
 }

@@ -1,4 +1,5 @@
 import { BackendError } from "../../errors.ts";
+import type { TopLogits } from "../top-logits.ts";
 
 /**
  * The tokens that may still be drawn, with their logits: the first `count` places of two arrays that live as long as the sampler, so that
@@ -23,15 +24,21 @@ export class Candidates {
     const { ids, logits } = this;
     for (let token = 0; token < source.length; token++) {
       const logit = source[token]!;
-      if (Number.isNaN(logit)) {
-        const todo = "a kernel or the model file is damaged; run the same prompt on another backend to tell which";
-        throw new BackendError(`logits hold NaN at token ${token}: ${todo}`);
-      }
+      if (Number.isNaN(logit)) throw notANumber(token);
       logits[token] = logit;
       ids[token] = token;
     }
     this.count = source.length;
     this.sorted = false;
+  }
+
+  /** The likeliest tokens alone, in order. @throws BackendError when a logit is NaN: it counts as the largest. */
+  fillTop({ values, tokens }: TopLogits): void {
+    if (Number.isNaN(values[0])) throw notANumber(tokens[0]!);
+    this.logits.set(values);
+    this.ids.set(tokens);
+    this.count = values.length;
+    this.sorted = true;
   }
 
   /** Drops the tokens at -Infinity. @throws BackendError when none is left. */
@@ -128,4 +135,9 @@ export class Candidates {
       parent = last;
     }
   }
+}
+
+function notANumber(token: number): BackendError {
+  const todo = "a kernel or the model file is damaged; run the same prompt on another backend to tell which";
+  return new BackendError(`logits hold NaN at token ${token}: ${todo}`);
 }
