@@ -37,7 +37,6 @@ const tokens = (count: number, from: number) => Array.from({ length: count }, (_
 const CHECKED = [0, 63, 64]; // logits of the first chunk's ends, of the next one's beginning, and of the last token
 
 const prompts: readonly (readonly DecodeRequest[])[] = [
-  [{ tokens: tokens(100, 7), logits: [...CHECKED, 99] }],
   [
     { tokens: tokens(90, 3), sequence: 0, logits: [...CHECKED, 89] },
     { tokens: tokens(66, 5), sequence: 1, logits: [...CHECKED, 65] },

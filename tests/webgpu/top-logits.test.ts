@@ -83,23 +83,28 @@ describe("the sampler", () => {
 });
 
 describe.skipIf(!gpu)("a model on the GPU", () => {
-  it("generates with its largest logits what it does with all", async () => {
-    using model = await loadModel(await tinyModel({ architecture: "qwen3next", vocab: 8192, layers: 1, seed: 5 }), {
-      ...{ threads: 1, gpuLayers: 99 },
-    });
+  it("generates with its largest logits what it does with all, and greedily with nothing read back what it does when read", async () => {
+    const bytes = await tinyModel({ architecture: "qwen3next", vocab: 8192, layers: 1, seed: 5 });
+    using model = await loadModel(bytes, { threads: 1, gpuLayers: 99 });
     using context = await model.createContext({ contextLength: 64, ubatch: 8, cacheTypeK: "f32", cacheTypeV: "f32" });
-    const made = async () => {
+    const decodeTop = vi.spyOn(context, "decodeTop");
+    const made = async (options: SamplerOptions) => {
       await context.clear();
       const tokens: number[] = [];
-      const options = { seed: 3, temperature: 1.5, topP: 1, minP: 0, maxTokens: 12 };
-      for await (const { token } of generate(context, model.tokenizer, [1, 2, 3, 4], options)) tokens.push(token);
+      for await (const { token } of generate(context, model.tokenizer, [1, 2, 3, 4], { ...options, maxTokens: 12 })) tokens.push(token);
       return tokens;
     };
-    const decodeTop = vi.spyOn(context, "decodeTop");
-    const fromTop = await made();
+    const sampled = { seed: 3, temperature: 1.5, topP: 1, minP: 0 };
+    const fromTop = await made(sampled);
     expect(decodeTop.mock.calls.length).toBe(fromTop.length);
     vi.spyOn(context, "logitsOnGpu", "get").mockReturnValue(false);
-    expect(await made()).toEqual(fromTop);
+    expect(await made(sampled)).toEqual(fromTop);
     expect(decodeTop.mock.calls.length).toBe(fromTop.length);
+
+    const [first, ...rest] = await made({ temperature: 0 });
+    expect(rest.length).toBeGreaterThan(3);
+    await context.clear();
+    await context.decode({ tokens: [1, 2, 3, 4], logits: "none" });
+    expect(await context.greedyUnread(first!, rest.length)).toBe(rest.at(-1));
   });
 });

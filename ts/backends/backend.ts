@@ -23,6 +23,8 @@ export interface Split {
    * All others a backend may put elsewhere, or never write at all where it fuses nodes. Without this set it must keep every value.
    */
   readonly keep?: ReadonlySet<Tensor>;
+  /** Splits of the same group never run at the same time, and all are prepared before one runs: they may share memory for inner values. */
+  readonly group?: object;
 }
 
 /** A split made ready to run, over and over. */

@@ -191,6 +191,18 @@ export class Context {
     }
   }
 
+  /**
+   * @internal As `greedy` on sequence 0 for `count` tokens, where `pipelined` with nothing read back but the last: by so much as it is
+   * faster, reading costs.
+   */
+  greedyUnread(token: number, count: number): Promise<number> {
+    return this.#inTurn(async () => {
+      let last = { run: -1, id: Promise.resolve(token) };
+      for (let made = 1; made <= count; made++) last = await this.#continue(0, last, made === count || !this.pipelined);
+      return last.id;
+    });
+  }
+
   /** Tokens that a sequence holds. */
   length(sequence = 0): number {
     return this.#memory.length(sequence);
@@ -317,10 +329,16 @@ export class Context {
     return rows;
   }
 
-  /** Runs one token: the one that run `from.run` has left on the device, unless another run came between. */
-  async #continue(sequence: number, from: { run: number; id: Promise<number> }): Promise<{ run: number; id: Promise<number> }> {
+  /**
+   * Runs one token: the one that run `from.run` has left on the device, unless another run came between. Without `read` the id stays
+   * on the device: the next run must follow at once.
+   */
+  async #continue(
+    sequence: number,
+    from: { run: number; id: Promise<number> },
+    read = true,
+  ): Promise<{ run: number; id: Promise<number> }> {
     this.#memory.reserve(sequence, 1);
-    const { likeliest } = this.#executor.model;
     const chained = this.pipelined && from.run === this.#runs;
     const token = chained ? undefined : [await from.id];
     this.#profiler?.begin("decode", 1);
@@ -328,10 +346,14 @@ export class Context {
     await this.#guarded([sequence], () => this.#executor.run({ T: 1, O: 1 }, this.#profiler));
     this.#profiler?.end();
     this.#memory.commit(sequence, 1);
-    const read = this.#guarded([sequence], () => this.#executor.read(likeliest, 0, 4));
+    return { run: this.#runs, id: read ? this.#readLikeliest(sequence) : from.id };
+  }
+
+  #readLikeliest(sequence: number): Promise<number> {
+    const read = this.#guarded([sequence], () => this.#executor.read(this.#executor.model.likeliest, 0, 4));
     const id = read.then((bytes) => new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true));
     id.catch(() => undefined); // whoever awaits it hears of it
-    return { run: this.#runs, id };
+    return id;
   }
 
   /** Runs a ubatch and reads its logits: a GPU tells what went wrong only then, so nothing is committed before. */

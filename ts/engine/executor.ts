@@ -65,7 +65,13 @@ export class Executor {
       executor.#allocate(max, weights);
       for (const split of executor.schedule.splits) {
         const locations = executor.#locations[split.target]!;
-        const plan = await machine.backends[split.target]!.prepare({ nodes: split.nodes, locations, max, keep: split.keep });
+        const plan = await machine.backends[split.target]!.prepare({
+          nodes: split.nodes,
+          locations,
+          max,
+          keep: split.keep,
+          group: executor,
+        });
         executor.#steps.push({ split, plan });
       }
       return executor;

@@ -4,6 +4,7 @@ import { scalarsOf } from "../../graph/op.ts";
 import { type Dims, elements, type Node, type Tensor } from "../../graph/tensor.ts";
 import type { Placed } from "../../schedule/place.ts";
 import type { Plan, Split } from "../backend.ts";
+import type { Arena } from "./arena.ts";
 import type { GpuDevice } from "./device.ts";
 import type { Dispatch, GpuRange, LoweringContext, Rounded } from "./dispatch.ts";
 import { fuse, type Unit } from "./fuse.ts";
@@ -33,14 +34,16 @@ export class GpuPlan implements Plan {
   readonly #weights: PackedSplit["weights"];
   readonly #rounded: ReadonlyMap<Tensor, Rounded>;
   readonly #onDispose: () => void;
-  #arena: GPUBuffer | undefined;
+  readonly #arena: Arena;
+  #reserved = false;
 
-  constructor(packed: PackedSplit, device: GpuDevice, memory: GpuMemory, pipelines: Pipelines, onDispose: () => void) {
+  constructor(packed: PackedSplit, device: GpuDevice, memory: GpuMemory, pipelines: Pipelines, arena: Arena, onDispose: () => void) {
     const { split } = packed;
     this.split = split;
     this.#device = device;
     this.#memory = memory;
     this.#pipelines = pipelines;
+    this.#arena = arena;
     this.#onDispose = onDispose;
     const { merges, lone } = packed;
     this.#units = fuse(split, device.caps, packed);
@@ -55,7 +58,10 @@ export class GpuPlan implements Plan {
   /** Takes the plan's memory and compiles the kernels of the smallest and the largest run. */
   async prepare(): Promise<void> {
     try {
-      if (this.#placed.bytes > 0) this.#arena = this.#own(this.#placed.bytes, "values");
+      if (this.#placed.bytes > 0) {
+        this.#arena.reserve(this.#placed.bytes);
+        this.#reserved = true;
+      }
       const { max } = this.split;
       const runs = [max, { T: 1, O: Math.min(1, max.O) }].map((dims) => this.#dispatches(dims)); // the largest first: it sizes the scratch
       const { limits } = this.#device.caps;
@@ -94,6 +100,8 @@ export class GpuPlan implements Plan {
     this.#programs.clear();
     for (const buffer of this.#owned.splice(0)) this.#memory.free(buffer);
     this.#scratch.clear();
+    if (this.#reserved) this.#arena.release();
+    this.#reserved = false;
     this.#onDispose();
   }
 
@@ -113,7 +121,7 @@ export class GpuPlan implements Plan {
     const part = this.#parts.get(tensor.storage);
     const own = this.#placed.offsets.get(part?.whole ?? tensor.storage);
     const begin = part ? 4 * part.first * (elements(part.whole.shape, dims) / (part.whole.shape.at(-1) as number)) : 0; // first · rows
-    if (own !== undefined) return { buffer: this.#arena!, offset: own + begin, bytes };
+    if (own !== undefined) return { buffer: this.#arena.buffer, offset: own + begin, bytes };
     const packed = this.#weights.get(tensor);
     if (packed) return packed.range;
     const location = this.split.locations.get(tensor.storage);

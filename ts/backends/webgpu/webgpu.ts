@@ -1,6 +1,7 @@
 import { BackendError, DisposedError } from "../../errors.ts";
 import type { Dims, Node } from "../../graph/tensor.ts";
 import type { Backend, BackendBuffer, Plan, Recorder, Split, Timeline } from "../backend.ts";
+import { Arena } from "./arena.ts";
 import type { DeviceOptions, GpuDevice } from "./device.ts";
 import { giveDevice, takeDevice } from "./device-pool.ts";
 import type { GpuCapabilities } from "./dispatch.ts";
@@ -40,6 +41,7 @@ export class WebGpuBackend implements Backend {
   readonly #memory: GpuMemory;
   readonly #pipelines: Pipelines;
   readonly #transfer: Transfer;
+  readonly #arenas = new WeakMap<object, Arena>();
   readonly #plans = new Set<GpuPlan>();
   #last = { dispatches: 0, submits: 0 };
   /** Milliseconds from the GPU's clock to performance.now: known from the first timed run. */
@@ -112,7 +114,7 @@ export class WebGpuBackend implements Backend {
       if (!this.supports(node)) throw new BackendError(`webgpu: no kernel for node "${node.name}" (${node.op.name}) with these shapes`);
     }
     const packed = await packWeights(split, this.#device, this.#memory, this.#pipelines);
-    const plan = new GpuPlan(packed, this.#device, this.#memory, this.#pipelines, () => this.#plans.delete(plan));
+    const plan = new GpuPlan(packed, this.#device, this.#memory, this.#pipelines, this.#arenaOf(split), () => this.#plans.delete(plan));
     await plan.prepare();
     this.#check();
     this.#plans.add(plan);
@@ -153,6 +155,12 @@ export class WebGpuBackend implements Backend {
     this.#transfer.close();
     this.#memory.close();
     giveDevice(this.#device, this.#options);
+  }
+
+  #arenaOf({ group }: Split): Arena {
+    const arena = (group && this.#arenas.get(group)) ?? new Arena(this.#memory);
+    if (group) this.#arenas.set(group, arena);
+    return arena;
   }
 
   #check(): void {
