@@ -1,5 +1,5 @@
 import { wideOffset } from "../matmul/activation";
-import { ROWS, combine } from "../matmul/combine";
+import { ROWS, combineNormal } from "../matmul/combine";
 import { f16, mac } from "../simd";
 
 // f16 d, 32 int8: w = d · q. 34 bytes.
@@ -32,6 +32,6 @@ export function matvecQ8_0(w: usize, x: usize, out: usize, rows: u32, K: u32, sc
         sums += 16; d += 16; q += 64;
       }
     }
-    combine(out, n, scratch, scales, x, blocks);
+    combineNormal(out, n, scratch, scales, x, blocks);
   }
 }
