@@ -44,8 +44,6 @@ export interface ServerOptions {
 
 /** Embeddings that may wait: each takes memory for a context of its own, so they run one by one. */
 const WAITING_EMBEDDINGS = 64;
-/** What nginx writes down where the client did not wait for the answer. */
-const CLIENT_GONE = 499;
 
 /** The OpenAI-compatible HTTP interface of a model, as a hono app: `app.fetch` answers requests in Node, Deno and elsewhere. */
 export function createServer(model: ServedModel, options: ServerOptions = {}): Hono {
@@ -78,9 +76,8 @@ function observe(app: Hono, counts: RequestCounts, log: ServerOptions["log"]): v
     await next();
     const { method, path } = context.req;
     const route = app.routes.some((one) => one.path === path && one.method === method) ? path : "other";
-    const status = context.req.raw.signal.aborted ? CLIENT_GONE : context.res.status;
-    counts.add(route, status);
-    log?.(`${method} ${JSON.stringify(path)} ${status} ${(performance.now() - started).toFixed(0)} ms`);
+    counts.add(route, context.res.status);
+    log?.(`${method} ${JSON.stringify(path)} ${context.res.status} ${(performance.now() - started).toFixed(0)} ms`);
   });
   app.onError((error) => {
     const response = errorResponse(error);

@@ -1,6 +1,9 @@
 import { once } from "node:events";
 import { InvalidArgumentError } from "../errors.ts";
 
+/** What clients get for taking the rest of their answers when a server closes. */
+const FLUSH_MS = 500;
+
 export interface Address {
   readonly host: string;
   /** 0: a free one. */
@@ -36,10 +39,18 @@ async function listenInNode(fetch: Fetch, { host, port }: Address): Promise<List
   const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as import("node:http").Server;
   server.listen(port, host);
   await once(server, "listening"); // rejects with the server's error
+  const closed = once(server, "close");
   return {
     port: (server.address() as import("node:net").AddressInfo).port,
     refuse: () => void server.close(),
-    close: async () => server.closeAllConnections(),
+    close: async () => {
+      // What was answered may still be on its way; connections that are kept alive must not hold up the end.
+      const idle = setInterval(() => server.closeIdleConnections(), 10);
+      const late = setTimeout(() => server.closeAllConnections(), FLUSH_MS);
+      await closed;
+      clearInterval(idle);
+      clearTimeout(late);
+    },
   };
 }
 

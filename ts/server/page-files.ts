@@ -33,11 +33,11 @@ export function builtPage(): string | undefined {
   return places.find((place) => existsSync(join(place, "index.html")));
 }
 
-/** The files of a folder by the URL paths that they have; a path that is not in the list leads nowhere, whatever is written in it. */
+/** The files of a folder by their URL paths, decoded; a path that is not in the list leads nowhere, whatever is written in it. */
 export function pageFiles(folder: string): ReadonlyMap<string, string> {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const paths = files.map((entry) => join(entry.parentPath, entry.name));
-  const byUrl = new Map(paths.map((path) => [`/${relative(folder, path).split(sep).map(encodeURIComponent).join("/")}`, path]));
+  const byUrl = new Map(paths.map((path) => [`/${relative(folder, path).split(sep).join("/")}`, path]));
   const index = byUrl.get("/index.html");
   return index === undefined ? byUrl : byUrl.set("/", index);
 }

@@ -1,5 +1,11 @@
 import { Refusal } from "./refusal.ts";
 
+/** What clients get for reading why their answer ended. */
+const LAST_WORDS_MS = 1000;
+
+/** What nginx writes down where the client did not wait for the answer. */
+const CLIENT_GONE = 499;
+
 /** A request that is being answered. */
 export interface Task {
   /** Aborts when its client has gone, or the server cannot wait any longer. */
@@ -27,7 +33,7 @@ export class Work {
     if (this.#draining) throw new Refusal(503, "shutting_down", "this server is stopping and takes no more requests: try another one");
     // Not AbortSignal.any: in Node 20 the combined signals of a long-lived one are never freed.
     const controller = new AbortController();
-    const forward = () => controller.abort(client.reason);
+    const forward = () => controller.abort(new Refusal(CLIENT_GONE, "client_closed_request", "the client did not wait for its answer"));
     client.addEventListener("abort", forward, { once: true });
     if (client.aborted) forward();
     const task: Task = {
@@ -46,18 +52,21 @@ export class Work {
   /** Refuses new requests, and waits for those that run; after `limitMs` it aborts them. True where all came to their own end. */
   async drain(limitMs: number): Promise<boolean> {
     this.#draining = true;
-    const empty = new Promise<true>((resolve) => {
-      this.#empty = () => resolve(true);
-      if (this.#tasks.size === 0) resolve(true);
-    });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), limitMs);
-    });
-    const inTime = await Promise.race([empty, late]);
-    clearTimeout(timer);
+    if (await this.#emptyWithin(limitMs)) return true;
     const stopped = new Refusal(503, "shutting_down", "the server stopped before this answer was finished");
     for (const controller of this.#tasks.values()) controller.abort(stopped);
-    return inTime;
+    await this.#emptyWithin(LAST_WORDS_MS);
+    return false;
+  }
+
+  async #emptyWithin(milliseconds: number): Promise<boolean> {
+    if (this.#tasks.size === 0) return true;
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), milliseconds);
+      this.#empty = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+    });
   }
 }
