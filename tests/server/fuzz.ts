@@ -15,7 +15,7 @@ function scripted(): ServedModel {
     name: model.name,
     chat: { completions: new ChatCompletions(model) },
     completions: new Completions(model),
-    embeddings: { create: () => Promise.reject(new InvalidArgumentError("input is not embedded here")) },
+    embeddings: { create: async (): Promise<never> => Promise.reject(new InvalidArgumentError("input is not embedded here")) },
     tokenize: (text, options) => model.tokenizer.encode(text, options),
     detokenize: (tokens, options) => model.tokenizer.decode(tokens, options),
     queue: () => Promise.resolve({ stats: { ...stats, ...none }, contextLength: model.contextLength }),
