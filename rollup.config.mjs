@@ -39,7 +39,7 @@ const typescript = (options) => [
 ];
 
 const node = {
-  input: { index: "ts/index.ts", cli: "ts/cli/main.ts" },
+  input: { index: "ts/index.ts", server: "ts/server/index.ts", cli: "ts/cli/main.ts" },
   output: {
     dir: "dist",
     format: "es",

@@ -13,6 +13,8 @@ export { type GgufArray, type GgufField, type GgufScalar, type GgufValue, Metada
 export type { SourceInput } from "./io/open-source.ts";
 export type { ReadOptions, Source } from "./io/source.ts";
 export type { Config, RopeConfig } from "./models/config.ts";
+export { type ConnectOptions, connect } from "./remote/connect.ts";
+export { beyondThisMachine, type FallbackRule, withFallback } from "./remote/fallback.ts";
 export type { ChatMessage, ChatTemplate, ChatTemplateInput, ChatToolCall } from "./text/chat-template.ts";
 export type { StreamDecoder } from "./text/stream-decoder.ts";
 export type { EncodeOptions, Tokenizer } from "./text/tokenizer.ts";

@@ -135,7 +135,7 @@ export class SplitBudgetError extends TandemError {
   }
 }
 
-/** A file could not be had from the network. `status` is the server's answer, undefined where none came (offline, CORS, a cut connection). */
+/** A file or an answer could not be had from the network. `status` is the server's answer, undefined where none came (offline, CORS, a cut connection). */
 export class NetworkError extends TandemError {
   readonly status: number | undefined;
   constructor(message: string, status?: number, options?: ErrorOptions) {

@@ -21,6 +21,9 @@ export function openAiError(error: unknown): OpenAiError {
   const code = REQUEST_CODES[error.code];
   const param = error instanceof UnsupportedSchemaError ? error.path : paramOf(error.message);
   if (code !== undefined) return { status: 400, error: { message: error.message, type: "invalid_request_error", param, code } };
+  if (error.code === "queue_full") {
+    return { status: 429, error: { message: error.message, type: "rate_limit_error", param: null, code: error.code } };
+  }
   return { status: 500, error: { message: error.message, type: "server_error", param: null, code: error.code } };
 }
 

@@ -71,12 +71,9 @@ export class ChatCompletions {
   create(params: ChatCompletionParamsNonStreaming, options?: RequestOptions): Promise<ChatCompletion>;
   create(params: ChatCompletionParamsStreaming, options?: RequestOptions): Promise<AsyncIterable<ChatCompletionChunk>>;
   create(params: ChatCompletionParams, options?: RequestOptions): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>>;
-  async create(
-    params: ChatCompletionParams,
-    { signal }: RequestOptions = {},
-  ): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>> {
-    signal?.throwIfAborted();
-    const { pieces, counts } = await this.#prepare(params, signal);
+  async create(params: ChatCompletionParams, options: RequestOptions = {}): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>> {
+    options.signal?.throwIfAborted();
+    const { pieces, counts } = await this.#prepare(params, options);
     const head = { id: newId("chatcmpl-"), created: now(), model: params.model ?? this.#model.name };
     return params.stream ? chunks(pieces, counts, head, params) : whole(pieces, counts, head, params);
   }
@@ -84,7 +81,7 @@ export class ChatCompletions {
   /** Checks a request and makes all that is known before its first token. */
   async #prepare(
     params: ChatCompletionParams,
-    signal: AbortSignal | undefined,
+    { signal, onPrompt }: RequestOptions,
   ): Promise<{ pieces: () => AsyncGenerator<Piece, void, undefined>; counts: Counts }> {
     const model = this.#model;
     const use = toolUse(params);
@@ -105,8 +102,10 @@ export class ChatCompletions {
       (_, choice): GenerationRequest => ({
         ...{ tokens: prompt.tokens, borders: prompt.borders, sampler: samplerOptions(params, model.metadata, choice) },
         ...{ maxTokens: limit, logprobs: params.logprobs ?? false, topLogprobs },
-        onPrompt: ({ cachedTokens }) => {
-          if (choice === 0) counts.cached = cachedTokens;
+        onPrompt: (progress) => {
+          if (choice > 0) return;
+          counts.cached = progress.cachedTokens;
+          onPrompt?.(progress);
         },
       }),
     );

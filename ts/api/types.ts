@@ -3,6 +3,8 @@
  * `repetition_penalty`, `chat_template_kwargs`, `grammar`. A type test holds requests and answers assignable both ways to the `openai` package.
  */
 
+import type { PromptProgress } from "../serving/request.ts";
+
 export interface TextPart {
   type: "text";
   text: string;
@@ -223,4 +225,6 @@ export interface ChatCompletionChunk {
 
 export interface RequestOptions {
   signal?: AbortSignal;
+  /** Called while the prompt is read, of a chat that is answered by a model in this process. */
+  onPrompt?: (progress: PromptProgress) => void;
 }

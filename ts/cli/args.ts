@@ -17,6 +17,7 @@ export const SPELLINGS: Readonly<Record<string, string>> = {
   "--temperature": "--temp",
   "--typical-p": "--typical",
   "-wb": "--warmup-batch",
+  "-np": "--parallel",
   "-sys": "--system",
   "--system-prompt": "--system",
   "-no-cnv": "--raw",

@@ -28,14 +28,22 @@ export function modelPath(given: string | undefined, { tell }: Terminal): string
 /** What a model is loaded with; the context counts, as memory is shared out for it. */
 export type LoadFlags = ModelFlags & ContextFlags & OutputFlags;
 
-/** Loads with a progress bar and says on stderr what was loaded. */
-export async function loadWithProgress(path: string, flags: LoadFlags, terminal: Terminal, defaultLength?: number): Promise<Model> {
-  const context = await contextToCome(path, flags, terminal, defaultLength);
+/** Loads with a progress bar and says on stderr what was loaded. @param parallel Sequences of the model's queue, where that is used. */
+export async function loadWithProgress(
+  path: string,
+  flags: LoadFlags,
+  terminal: Terminal,
+  defaultLength?: number,
+  parallel?: number,
+): Promise<Model> {
+  const wanted = await contextToCome(path, flags, terminal, defaultLength);
+  const context = parallel ? { ...wanted, sequences: parallel } : wanted;
   const progress = new LoadBars();
   try {
     const model = await loadModel(path, {
       ...machineOptions(flags),
       context,
+      queue: parallel ? { ...wanted, parallel } : undefined,
       signal: terminal.signal,
       onProgress: progress.update,
     });

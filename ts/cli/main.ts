@@ -2,12 +2,14 @@ import { readFileSync } from "node:fs";
 import { Command, type Option } from "commander";
 import { spellingsOf, translateArgs } from "./args.ts";
 import { addBench } from "./bench.ts";
+import { addChat } from "./chat.ts";
 import { describeFailure } from "./errors.ts";
 import { addExplain } from "./explain.ts";
 import { addInspect } from "./inspect.ts";
 import { addModels } from "./models.ts";
 import { addPerplexity } from "./perplexity.ts";
 import { addRun } from "./run.ts";
+import { addServe } from "./serve.ts";
 import { addSweepBench } from "./sweep-bench.ts";
 import { synthCommand } from "./synth.ts";
 import { openTerminal } from "./terminal.ts";
@@ -33,6 +35,8 @@ program
   .configureOutput({ outputError: () => undefined })
   .configureHelp({ optionTerm, showGlobalOptions: false });
 addRun(program, terminal);
+addChat(program, terminal);
+addServe(program, terminal);
 addInspect(program, terminal);
 addExplain(program, terminal);
 addPerplexity(program, terminal);
