@@ -3,7 +3,7 @@ import { isObject } from "../tools/parameters.ts";
 import { disjoint } from "./disjoint.ts";
 import { integerRange, LARGEST, numberRange } from "./numbers.ts";
 import { assertions, count, type Schema, typeOfKeyword } from "./schema-keywords.ts";
-import { alternatives, FORMATS, list, literal, repeated } from "./terminals.ts";
+import { alternatives, FORMATS, list, literal, text } from "./terminals.ts";
 
 type JsonType = "object" | "array" | "string" | "number" | "integer" | "boolean" | "null";
 const TYPES: readonly JsonType[] = ["object", "array", "string", "number", "integer", "boolean", "null"];
@@ -128,8 +128,7 @@ export class SchemaGrammar {
       if (least > 0 || most !== undefined) throw new UnsupportedSchemaError(path, "a length beside format", "leave one of them out");
       return `("\\"" ${format} "\\"")`;
     }
-    if (least === 0 && most === undefined) return "string";
-    return `("\\"" ${repeated("character", least, most)} "\\"")`;
+    return text(least, most);
   }
 
   #array(schema: Schema, path: string): string {
