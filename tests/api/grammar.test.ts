@@ -11,7 +11,7 @@ import { ToolCallParser } from "../../ts/api/tools/call-parser.ts";
 import type { FunctionTool } from "../../ts/api/types.ts";
 import { InvalidArgumentError, UnsupportedSchemaError } from "../../ts/errors.ts";
 import { Tokenizer } from "../../ts/text/tokenizer.ts";
-import { byteVocabulary } from "../text/helpers.ts";
+import { byteVocabulary, mergedVocabulary } from "../text/helpers.ts";
 
 const tokenizer = new Tokenizer(byteVocabulary());
 const grammars = new Grammars(tokenizer);
@@ -123,6 +123,64 @@ describe("constraints", () => {
     expect(await allowed(grammar, "</think>b <x>", options)).toEqual(codes("ac"));
     expect(await allowed(grammar, "</think>b <x>ab", options)).toHaveLength(tokenizer.vocabularySize);
     expect(await allowed(grammar, "</think>b <x>ab c <x>a", options)).toEqual(codes("b"));
+  });
+});
+
+describe("strings", () => {
+  const merges = ["a b", "ab ab", "abab abab", 'a "', 'ab "', "\\ n", "ab \\n", '" }', "} }"];
+  const longTokens = new Tokenizer(mergedVocabulary(merges));
+  const longGrammars = new Grammars(longTokens);
+  const drawn = Array.from({ length: longTokens.vocabularySize }, (_, token) => token).filter((token) => token >= 260 || token === 97);
+
+  /** Whether an object whose string has `least` to `most` characters can begin so. */
+  function begins(text: string, least: number, most: number): boolean {
+    const [whole, inside] = /^\{"s": "((?:[^"\\]|\\n)*)/.exec(text) ?? [];
+    if (whole === undefined || inside === undefined) return '{"s": "'.startsWith(text);
+    const left = text.slice(whole.length);
+    const length = inside.replaceAll("\\n", "n").length;
+    if (left === "\\") return length < most;
+    return left === "" ? length <= most : length >= least && length <= most && (left === '"' || left === '"}');
+  }
+
+  it("masks allow exactly the tokens that keep a string within its bounds, blocks and their borders included", async () => {
+    for (const [least, most] of [
+      [0, 3],
+      [2, 9],
+      [0, 64],
+      [70, 70],
+      [10, 140],
+      [65, 200],
+    ] as const) {
+      // biome-ignore format: a table
+      const schema = { type: "object", properties: { s: { type: "string", minLength: least, maxLength: most } }, required: ["s"] };
+      const rules = new Map<string, string>();
+      const open = await longGrammars.compile(writeGrammar(new SchemaGrammar(schema, rules).expression(schema), rules));
+      for (const step of [1, 3, 8]) {
+        const constraint = new Constraint(open, longTokens);
+        const tokens = longTokens.encode('{"s": "');
+        for (let length = 0; ; length += step) {
+          const logits = new Float32Array(longTokens.vocabularySize);
+          constraint.adjust(logits, tokens);
+          const text = longTokens.decode(tokens);
+          const allowed = drawn.filter((token) => logits[token] === 0);
+          const wanted = drawn.filter((token) => begins(text + longTokens.decode([token]), least, most));
+          expect(allowed, `${least} to ${most}, behind ${text}`).toEqual(wanted);
+          if (length + step > most) break;
+          tokens.push(...longTokens.encode("abababab".slice(0, step)));
+        }
+        constraint.dispose();
+      }
+    }
+  });
+
+  it("without a bound above have none", async () => {
+    const schema = { type: "string", minLength: 100 };
+    const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema).expression(schema), new Map()), { open: true });
+    for (const length of [99, 100, 1000]) {
+      const mask = open();
+      expect(mask.acceptText(`"${"x".repeat(length)}"`)).toBe(length >= 100);
+      mask.dispose();
+    }
   });
 });
 
