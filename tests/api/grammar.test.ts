@@ -1,6 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { Constraint, type ConstraintOptions } from "../../ts/api/grammar/constraint.ts";
 import { Grammars } from "../../ts/api/grammar/grammars.ts";
 import { integerRange, numberRange } from "../../ts/api/grammar/numbers.ts";
@@ -54,7 +55,13 @@ describe("schemas", () => {
     const bad: [unknown, string][] = [
       [false, "/"],
       [{ properties: { a: { items: { not: {} } } } }, "/properties/a/items/not"],
-      [{ type: "string", pattern: "a" }, "/pattern"],
+      [{ type: "string", pattern: "^(?!a)b$" }, "/pattern"],
+      [{ type: "string", pattern: "[\\u{1f600}-\\u{1f64f}]" }, "/pattern"],
+      [{ type: "string", pattern: "(a)\\1" }, "/pattern"],
+      [{ type: "string", pattern: "(^a)" }, "/pattern"],
+      [{ type: "string", pattern: "(a$)" }, "/pattern"],
+      [{ type: "string", pattern: "a)" }, "/pattern"],
+      [{ type: "string", pattern: "^a$", maxLength: 3 }, "/"],
       [{ type: "array", uniqueItems: true }, "/uniqueItems"],
       [{ type: "number", multipleOf: 0.1 }, "/multipleOf"],
       [{ type: "integer", minimum: 3, maximum: 2 }, "/"],
@@ -180,6 +187,42 @@ describe("strings", () => {
       const mask = open();
       expect(mask.acceptText(`"${"x".repeat(length)}"`)).toBe(length >= 100);
       mask.dispose();
+    }
+  });
+});
+
+describe("patterns", () => {
+  const { email, uuid, datetime } = { email: z.email(), uuid: z.uuid(), datetime: z.iso.datetime() };
+  const texts = ["", "a", "b", "ab", "aab", "a-b", "ä", "😀", " ", "x_9", "https://a.b/c", "me@here.org", "me@here", 'a"b', "a\\b", "a\nb", "2024-02-29T23:59:59Z", "2023-02-29T23:59:59Z", "123e4567-e89b-12d3-a456-426614174000"]; // biome-ignore format: a list
+
+  it.each([
+    ...[
+      "^a+b$",
+      "^(?:a|b)?$",
+      "b",
+      "^https://",
+      "c$|^a$",
+      "^[^@\\s]+@[^@\\s]+$",
+      "^\\S*$",
+      "^.$",
+      "^.{2,3}?$",
+      "^[\\w-]{1,}$",
+      "^\\W$",
+      "^[^a]$",
+    ],
+    ...['^a"b$', "^a\\\\b$", "^\\u00e4|\\x61\\n$", "^()$", "^[]-]$".replace("[]-]", "[\\]-]")],
+    ...[email, uuid, datetime].map((type) => String(z.toJSONSchema(type).pattern)),
+  ])("%s", async (pattern) => {
+    const schema = { type: "string", pattern };
+    const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema).expression(schema), new Map()), { open: true });
+    for (const text of texts) {
+      const mask = open();
+      const taken = mask.acceptText(JSON.stringify(text)) && mask.finished;
+      mask.dispose();
+      const matches = new RegExp(pattern, "u").test(text);
+      // Classes leave escaped characters out, and some those beyond ASCII.
+      if (/^[ !#-[\]-~]*$/.test(text) || pattern === "^[^a]$") expect(taken, text).toBe(matches);
+      else if (taken) expect(matches, text).toBe(true);
     }
   });
 });
