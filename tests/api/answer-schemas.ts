@@ -17,22 +17,34 @@ const FORMATS = {
   email: /^[^@\s]+@[^@\s]+\.[^@\s]+$/,
 };
 
-/** Has the model answer in `count` random JSON schemas, and checks every finished answer. Returns how many finished, and the checked answers. */
-export async function answerSchemas(model: Model, count: number, seed: number): Promise<{ finished: number; answers: string[] }> {
+/**
+ * Has the model answer in `count` random JSON schemas, `parallel` at a time, and checks every finished answer. Returns how many finished, and
+ * the checked answers.
+ */
+export async function answerSchemas(
+  model: Model,
+  count: number,
+  seed: number,
+  parallel = 1,
+): Promise<{ finished: number; answers: string[] }> {
   const ajv = new Ajv2020({ strict: false, formats: FORMATS });
   const answers: string[] = [];
-  for (const [i, schema] of fc.sample(schemas, { numRuns: count, seed }).entries()) {
-    const { choices } = await model.chat.completions.create({
-      messages: [{ role: "user", content: "Make up some data." }],
-      response_format: { type: "json_schema", json_schema: { name: "data", schema } },
-      ...{ seed: i, temperature: 1, max_completion_tokens: 400 },
-    });
-    if (choices[0]!.finish_reason !== "stop") continue;
-    const answer = choices[0]!.message.content!;
-    const validate = ajv.compile(schema);
-    const valid = validate(JSON.parse(answer));
-    expect(valid, `seed ${seed}, schema ${i}: ${answer} for ${JSON.stringify(schema)}: ${ajv.errorsText(validate.errors)}`).toBe(true);
-    answers.push(answer);
-  }
+  const todo = fc.sample(schemas, { numRuns: count, seed }).entries();
+  const work = async () => {
+    for (const [i, schema] of todo) {
+      const { choices } = await model.chat.completions.create({
+        messages: [{ role: "user", content: "Make up some data." }],
+        response_format: { type: "json_schema", json_schema: { name: "data", schema } },
+        ...{ seed: i, temperature: 1, max_completion_tokens: 400 },
+      });
+      if (choices[0]!.finish_reason !== "stop") continue;
+      const answer = choices[0]!.message.content!;
+      const validate = ajv.compile(schema);
+      const valid = validate(JSON.parse(answer));
+      expect(valid, `seed ${seed}, schema ${i}: ${answer} for ${JSON.stringify(schema)}: ${ajv.errorsText(validate.errors)}`).toBe(true);
+      answers.push(answer);
+    }
+  };
+  await Promise.all(Array.from({ length: parallel }, work));
   return { finished: answers.length, answers };
 }

@@ -1,6 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { Constraint, type ConstraintOptions } from "../../ts/api/grammar/constraint.ts";
 import { Grammars } from "../../ts/api/grammar/grammars.ts";
 import { integerRange, numberRange } from "../../ts/api/grammar/numbers.ts";
@@ -11,7 +12,7 @@ import { ToolCallParser } from "../../ts/api/tools/call-parser.ts";
 import type { FunctionTool } from "../../ts/api/types.ts";
 import { InvalidArgumentError, UnsupportedSchemaError } from "../../ts/errors.ts";
 import { Tokenizer } from "../../ts/text/tokenizer.ts";
-import { byteVocabulary } from "../text/helpers.ts";
+import { byteVocabulary, mergedVocabulary } from "../text/helpers.ts";
 
 const tokenizer = new Tokenizer(byteVocabulary());
 const grammars = new Grammars(tokenizer);
@@ -54,7 +55,13 @@ describe("schemas", () => {
     const bad: [unknown, string][] = [
       [false, "/"],
       [{ properties: { a: { items: { not: {} } } } }, "/properties/a/items/not"],
-      [{ type: "string", pattern: "a" }, "/pattern"],
+      [{ type: "string", pattern: "^(?!a)b$" }, "/pattern"],
+      [{ type: "string", pattern: "[\\u{1f600}-\\u{1f64f}]" }, "/pattern"],
+      [{ type: "string", pattern: "(a)\\1" }, "/pattern"],
+      [{ type: "string", pattern: "(^a)" }, "/pattern"],
+      [{ type: "string", pattern: "(a$)" }, "/pattern"],
+      [{ type: "string", pattern: "a)" }, "/pattern"],
+      [{ type: "string", pattern: "^a$", maxLength: 3 }, "/"],
       [{ type: "array", uniqueItems: true }, "/uniqueItems"],
       [{ type: "number", multipleOf: 0.1 }, "/multipleOf"],
       [{ type: "integer", minimum: 3, maximum: 2 }, "/"],
@@ -123,6 +130,100 @@ describe("constraints", () => {
     expect(await allowed(grammar, "</think>b <x>", options)).toEqual(codes("ac"));
     expect(await allowed(grammar, "</think>b <x>ab", options)).toHaveLength(tokenizer.vocabularySize);
     expect(await allowed(grammar, "</think>b <x>ab c <x>a", options)).toEqual(codes("b"));
+  });
+});
+
+describe("strings", () => {
+  const merges = ["a b", "ab ab", "abab abab", 'a "', 'ab "', "\\ n", "ab \\n", '" }', "} }"];
+  const longTokens = new Tokenizer(mergedVocabulary(merges));
+  const longGrammars = new Grammars(longTokens);
+  const drawn = Array.from({ length: longTokens.vocabularySize }, (_, token) => token).filter((token) => token >= 260 || token === 97);
+
+  /** Whether an object whose string has `least` to `most` characters can begin so. */
+  function begins(text: string, least: number, most: number): boolean {
+    const [whole, inside] = /^\{"s": "((?:[^"\\]|\\n)*)/.exec(text) ?? [];
+    if (whole === undefined || inside === undefined) return '{"s": "'.startsWith(text);
+    const left = text.slice(whole.length);
+    const length = inside.replaceAll("\\n", "n").length;
+    if (left === "\\") return length < most;
+    return left === "" ? length <= most : length >= least && length <= most && (left === '"' || left === '"}');
+  }
+
+  it("masks allow exactly the tokens that keep a string within its bounds, blocks and their borders included", async () => {
+    for (const [least, most] of [
+      [0, 3],
+      [2, 9],
+      [0, 64],
+      [70, 70],
+      [10, 140],
+      [65, 200],
+    ] as const) {
+      // biome-ignore format: a table
+      const schema = { type: "object", properties: { s: { type: "string", minLength: least, maxLength: most } }, required: ["s"] };
+      const rules = new Map<string, string>();
+      const open = await longGrammars.compile(writeGrammar(new SchemaGrammar(schema, rules).expression(schema), rules));
+      for (const step of [1, 3, 8]) {
+        const constraint = new Constraint(open, longTokens);
+        const tokens = longTokens.encode('{"s": "');
+        for (let length = 0; ; length += step) {
+          const logits = new Float32Array(longTokens.vocabularySize);
+          constraint.adjust(logits, tokens);
+          const text = longTokens.decode(tokens);
+          const allowed = drawn.filter((token) => logits[token] === 0);
+          const wanted = drawn.filter((token) => begins(text + longTokens.decode([token]), least, most));
+          expect(allowed, `${least} to ${most}, behind ${text}`).toEqual(wanted);
+          if (length + step > most) break;
+          tokens.push(...longTokens.encode("abababab".slice(0, step)));
+        }
+        constraint.dispose();
+      }
+    }
+  });
+
+  it("without a bound above have none", async () => {
+    const schema = { type: "string", minLength: 100 };
+    const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema).expression(schema), new Map()), { open: true });
+    for (const length of [99, 100, 1000]) {
+      const mask = open();
+      expect(mask.acceptText(`"${"x".repeat(length)}"`)).toBe(length >= 100);
+      mask.dispose();
+    }
+  });
+});
+
+describe("patterns", () => {
+  const { email, uuid, datetime } = { email: z.email(), uuid: z.uuid(), datetime: z.iso.datetime() };
+  const texts = ["", "a", "b", "ab", "aab", "a-b", "ä", "😀", " ", "x_9", "https://a.b/c", "me@here.org", "me@here", 'a"b', "a\\b", "a\nb", "2024-02-29T23:59:59Z", "2023-02-29T23:59:59Z", "123e4567-e89b-12d3-a456-426614174000"]; // biome-ignore format: a list
+
+  it.each([
+    ...[
+      "^a+b$",
+      "^(?:a|b)?$",
+      "b",
+      "^https://",
+      "c$|^a$",
+      "^[^@\\s]+@[^@\\s]+$",
+      "^\\S*$",
+      "^.$",
+      "^.{2,3}?$",
+      "^[\\w-]{1,}$",
+      "^\\W$",
+      "^[^a]$",
+    ],
+    ...['^a"b$', "^a\\\\b$", "^\\u00e4|\\x61\\n$", "^()$", "^[]-]$".replace("[]-]", "[\\]-]")],
+    ...[email, uuid, datetime].map((type) => String(z.toJSONSchema(type).pattern)),
+  ])("%s", async (pattern) => {
+    const schema = { type: "string", pattern };
+    const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema).expression(schema), new Map()), { open: true });
+    for (const text of texts) {
+      const mask = open();
+      const taken = mask.acceptText(JSON.stringify(text)) && mask.finished;
+      mask.dispose();
+      const matches = new RegExp(pattern, "u").test(text);
+      // Classes leave escaped characters out, and some those beyond ASCII.
+      if (/^[ !#-[\]-~]*$/.test(text) || pattern === "^[^a]$") expect(taken, text).toBe(matches);
+      else if (taken) expect(matches, text).toBe(true);
+    }
   });
 });
 

@@ -107,9 +107,9 @@ describe("a model's API", () => {
     if (finish_reason === "stop") expect(typeof JSON.parse(message.content!)).toBe("object");
   });
 
-  it("30 random JSON schemas: every finished answer parses and validates", async () => {
-    const { finished } = await answerSchemas(model, 30, 7);
-    expect(finished).toBeGreaterThan(24);
+  it("12 random JSON schemas: every finished answer parses and validates", async () => {
+    const { finished } = await answerSchemas(model, 12, 7);
+    expect(finished).toBeGreaterThan(8);
   });
 
   it("embeds texts: the mean or last hidden state, of length 1", async () => {

@@ -2,8 +2,9 @@ import { UnsupportedSchemaError } from "../../errors.ts";
 import { isObject } from "../tools/parameters.ts";
 import { disjoint } from "./disjoint.ts";
 import { integerRange, LARGEST, numberRange } from "./numbers.ts";
+import { patternString } from "./pattern.ts";
 import { assertions, count, type Schema, typeOfKeyword } from "./schema-keywords.ts";
-import { alternatives, FORMATS, list, literal, repeated } from "./terminals.ts";
+import { alternatives, FORMATS, list, literal, text } from "./terminals.ts";
 
 type JsonType = "object" | "array" | "string" | "number" | "integer" | "boolean" | "null";
 const TYPES: readonly JsonType[] = ["object", "array", "string", "number", "integer", "boolean", "null"];
@@ -11,7 +12,7 @@ const TYPES: readonly JsonType[] = ["object", "array", "string", "number", "inte
 /**
  * Writes grammars from JSON schemas (draft 2020-12): every text of the grammar is JSON that validates. Objects have the properties that are
  * named, in the schema's order, optional ones left out or not; `additionalProperties` counts only where none are named. What a grammar
- * cannot hold (`not`, `pattern`, `uniqueItems`, …) is refused. xgrammar's own converter is not used: it accepts such keywords silently,
+ * cannot hold (`not`, `uniqueItems`, …) is refused. xgrammar's own converter is not used: it accepts such keywords silently,
  * and some of its texts are no JSON (a raw tab in a string with maxLength, any character for the point of a bounded number).
  */
 export class SchemaGrammar {
@@ -123,13 +124,16 @@ export class SchemaGrammar {
 
   #string(schema: Schema, path: string): string {
     const [least, most] = range(schema, "Length", path);
+    if (schema.pattern !== undefined) {
+      if (least > 0 || most !== undefined) throw new UnsupportedSchemaError(path, "a length beside pattern", "write it in the pattern");
+      return patternString(schema.pattern, `${path}/pattern`); // a format beside it is a note
+    }
     const format = typeof schema.format === "string" ? FORMATS[schema.format] : undefined;
     if (format !== undefined) {
       if (least > 0 || most !== undefined) throw new UnsupportedSchemaError(path, "a length beside format", "leave one of them out");
       return `("\\"" ${format} "\\"")`;
     }
-    if (least === 0 && most === undefined) return "string";
-    return `("\\"" ${repeated("character", least, most)} "\\"")`;
+    return text(least, most);
   }
 
   #array(schema: Schema, path: string): string {

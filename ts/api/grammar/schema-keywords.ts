@@ -12,13 +12,13 @@ const NOTES = new Set([
 export const KEYWORDS = {
   object: ["properties", "required", "additionalProperties", "minProperties", "maxProperties", "propertyNames"],
   array: ["items", "prefixItems", "minItems", "maxItems", "uniqueItems"],
-  string: ["minLength", "maxLength", "format"],
+  string: ["minLength", "maxLength", "format", "pattern"],
   number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
 } as const;
 
 /** Assertions that a grammar cannot make, or that are not made yet. Words that no specification knows are notes. */
 const REFUSED = new Set([
-  ...["not", "if", "then", "else", "pattern", "patternProperties", "contains", "minContains", "maxContains", "dependentRequired"],
+  ...["not", "if", "then", "else", "patternProperties", "contains", "minContains", "maxContains", "dependentRequired"],
   ...["dependentSchemas", "dependencies", "unevaluatedProperties", "unevaluatedItems", "additionalItems", "$dynamicRef", "$recursiveRef"],
 ]);
 

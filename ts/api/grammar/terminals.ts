@@ -28,16 +28,48 @@ export function list(item: string, least: number, most: number | undefined): str
 }
 
 const HEX = "[0-9a-fA-F]";
+const PLAIN = '[^"\\\\\\x00-\\x1f]';
 // Escaped halves of a pair would be two characters here and one to whoever counts the string's length.
 const ESCAPE = `"\\\\" (["\\\\/bfnrt] | "u" ([0-9a-ce-fA-CE-F] ${HEX} | [dD] [0-7]) ${HEX} ${HEX})`;
+
+/** A character of a string, and the rule that goes on behind it. */
+const characterThen = (rule: string): string => `${PLAIN} ${rule} | ${ESCAPE} ${rule}`;
+
+/** Longer strings are counted in blocks of so many characters. */
+const BLOCK = 64;
+
+/** A string with `least` to `most` characters; most undefined: without end. */
+export function text(least: number, most: number | undefined): string {
+  return `("\\"" ${restName(least, most)})`;
+}
+
+const restName = (least: number, most: number | undefined): string =>
+  least === 0 && most === undefined ? "rest" : `rest${least}to${most ?? ""}`;
+
+/**
+ * A string from behind its characters so far: `least` to `most` more, and the closing quote. Each count is a rule that ends in the next one:
+ * xgrammar then knows the tokens of a rule's place beforehand. In `character{least,most}` it would try every token that is longer than one
+ * character anew at each step, and does so here only for those that pass the end of a block.
+ */
+function rest(least: number, most: number | undefined): string {
+  const then = (length: number) => restName(Math.max(0, least - length), most === undefined ? undefined : most - length);
+  if (Math.max(least, most ?? 0) > BLOCK) {
+    const shorter = least < BLOCK ? ` | ${restName(least, BLOCK - 1)}` : "";
+    return `block${BLOCK} ${then(BLOCK)}${shorter}`;
+  }
+  const close = '"\\""';
+  if (most === 0) return close;
+  return `${least === 0 ? `${close} | ` : ""}${characterThen(then(1))}`;
+}
 
 /** Digits of a number and of its exponent are few enough that every number is finite and every integer exact. */
 const DIGITS = 14;
 
 /** The rules that schemas refer to, by name; only those in use are written. */
-export const TERMINALS: Readonly<Record<string, string>> = {
-  character: `[^"\\\\\\x00-\\x1f] | ${ESCAPE}`,
-  string: `"\\"" character* "\\""`,
+const TERMINALS: Readonly<Record<string, string>> = {
+  string: '"\\"" rest',
+  rest: `"\\"" | ${characterThen("rest")}`,
+  block1: `${PLAIN} | ${ESCAPE}`,
   integer: `"0" | "-"? [1-9] [0-9]{0,${DIGITS}}`,
   number: `"-"? ("0" | [1-9] [0-9]{0,${DIGITS}}) ("." [0-9]{1,${DIGITS}})? ([eE] [+-]? [0-9]{1,2})?`,
   boolean: '"true" | "false"',
@@ -83,17 +115,24 @@ function textRules(): Record<string, string> {
   return rules;
 }
 
+/** A rule that schemas refer to, by its name. */
+function terminal(name: string): string | undefined {
+  const [, block] = /^block(\d+)$/.exec(name) ?? [];
+  if (block !== undefined && block !== "1") return characterThen(`block${Number(block) - 1}`);
+  const [, least, most] = /^rest(\d+)to(\d*)$/.exec(name) ?? [];
+  if (least !== undefined) return rest(Number(least), most ? Number(most) : undefined);
+  return TERMINALS[name];
+}
+
 /** The grammar whose root is this expression, with the rules that it needs. */
 export function writeGrammar(root: string, rules: ReadonlyMap<string, string>): string {
   const written = new Map([["root", root], ...rules]);
-  const addTerminals = (text: string) => {
+  // Rules that are added come up in turn.
+  for (const text of written.values()) {
     for (const [name] of text.matchAll(/"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|[a-z]\w*/g)) {
-      const terminal = TERMINALS[name];
-      if (terminal === undefined || written.has(name)) continue;
-      written.set(name, terminal);
-      addTerminals(terminal);
+      const added = written.has(name) ? undefined : terminal(name);
+      if (added !== undefined) written.set(name, added);
     }
-  };
-  for (const text of [...written.values()]) addTerminals(text);
+  }
   return [...written].map(([name, text]) => `${name} ::= ${text}`).join("\n");
 }

@@ -69,6 +69,13 @@ function xmlText(schema: unknown, name: string): string {
     }
     return alternatives(texts.map(literal));
   }
+  if (schema.pattern !== undefined) {
+    throw new UnsupportedSchemaError(
+      `/properties/${name}/pattern`,
+      "text between a call's markers is not held to patterns",
+      "leave it out",
+    );
+  }
   if (typeof schema.format === "string" && FORMATS[schema.format] !== undefined) return `(${FORMATS[schema.format]})`;
   const [least, most] = [schema.minLength ?? 0, schema.maxLength];
   if (least === 0 && most === undefined) return "text0";
