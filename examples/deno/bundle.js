@@ -1,5 +1,4 @@
 /** The browser's bundle as a plain file: no npm, no node_modules, and the engine in a worker of its own. */
-// @ts-types="../../dist/types/browser.d.ts"
 import { loadModel } from "../../dist/browser/index.js";
 
 const model = await loadModel(await Deno.readFile(new URL("../models/qwen3next-mini-q4_k_m.gguf", import.meta.url)));
