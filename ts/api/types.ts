@@ -3,11 +3,13 @@
  * `repetition_penalty`, `chat_template_kwargs`, `grammar`. A type test holds requests and answers assignable both ways to the `openai` package.
  */
 
+/** Text in a message that is written in parts. */
 export interface TextPart {
   type: "text";
   text: string;
 }
 
+/** What an assistant refused, when an earlier answer is sent back. */
 export interface RefusalPart {
   type: "refusal";
   refusal: string;
@@ -19,8 +21,10 @@ export type MediaPart =
   | { type: "input_audio"; input_audio: { data: string; format: "wav" | "mp3" } }
   | { type: "file"; file: { file_data?: string; file_id?: string; filename?: string } };
 
+/** A part of a user's message; only text can be read. */
 export type ContentPart = TextPart | MediaPart;
 
+/** A call of a function that the model wrote. */
 export interface FunctionToolCall {
   id: string;
   type: "function";
@@ -35,8 +39,10 @@ export interface CustomToolCall {
   custom: { name: string; input: string };
 }
 
+/** A tool call in a message. */
 export type ToolCall = FunctionToolCall | CustomToolCall;
 
+/** A message of the conversation so far. Templates decide how roles are shown to the model. */
 export type ChatMessageParam =
   | { role: "developer" | "system"; content: string | TextPart[]; name?: string }
   | { role: "user"; content: string | ContentPart[]; name?: string }
@@ -44,6 +50,7 @@ export type ChatMessageParam =
   | { role: "tool"; content: string | TextPart[]; tool_call_id: string }
   | { role: "function"; content: string | null; name: string };
 
+/** An earlier answer, to be sent back. */
 export interface AssistantMessageParam {
   role: "assistant";
   content?: string | (TextPart | RefusalPart)[] | null;
@@ -54,6 +61,7 @@ export interface AssistantMessageParam {
   tool_calls?: ToolCall[];
 }
 
+/** A function that the model may call. */
 export interface FunctionTool {
   type: "function";
   function: {
@@ -72,6 +80,7 @@ export interface CustomTool {
   custom: { name: string; description?: string };
 }
 
+/** Whether tools are called: as the model likes (auto, the default with tools), never, always, or one by name. */
 export type ToolChoice =
   | "none"
   | "auto"
@@ -80,6 +89,7 @@ export type ToolChoice =
   | { type: "custom"; custom: { name: string } }
   | { type: "allowed_tools"; allowed_tools: { mode: "auto" | "required"; tools: { [key: string]: unknown }[] } };
 
+/** What the answer must be: any text, a JSON object, or JSON that a schema describes. Held while it is written. */
 export type ResponseFormat =
   | { type: "text" }
   | { type: "json_object" }
@@ -103,6 +113,7 @@ export interface SamplingParams {
   logit_bias?: Record<string, number> | null;
 }
 
+/** A request for a chat answer. */
 export interface ChatCompletionParams extends SamplingParams {
   messages: ChatMessageParam[];
   /** Named in the answer; the model that runs is the one that was loaded. */
@@ -128,14 +139,17 @@ export interface ChatCompletionParams extends SamplingParams {
   chat_template_kwargs?: Record<string, unknown>;
 }
 
+/** A request whose answer comes in chunks. */
 export interface ChatCompletionParamsStreaming extends ChatCompletionParams {
   stream: true;
 }
 
+/** A request whose answer comes whole. */
 export interface ChatCompletionParamsNonStreaming extends ChatCompletionParams {
   stream?: false | null;
 }
 
+/** Tokens that a request took. */
 export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
@@ -145,6 +159,7 @@ export interface Usage {
   completion_tokens_details?: { reasoning_tokens?: number };
 }
 
+/** A token that could have come, and the natural logarithm of its probability. */
 export interface TopLogprob {
   token: string;
   /** The token's UTF-8 bytes, maybe not whole characters. */
@@ -152,17 +167,21 @@ export interface TopLogprob {
   logprob: number;
 }
 
+/** A token that came, and the likeliest at its place. */
 export interface TokenLogprob extends TopLogprob {
   top_logprobs: TopLogprob[];
 }
 
+/** Logprobs of the tokens of a choice; refusal is always null. */
 export interface ChoiceLogprobs {
   content: TokenLogprob[] | null;
   refusal: TokenLogprob[] | null;
 }
 
+/** Why an answer ended: "stop" the model or a stop text, "length" a limit or a full context, "tool_calls". The others are never given. */
 export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | "function_call";
 
+/** The answer. */
 export interface AssistantMessage {
   role: "assistant";
   /** null where the answer is tool calls alone. */
@@ -172,6 +191,7 @@ export interface AssistantMessage {
   tool_calls?: ToolCall[];
 }
 
+/** One of `n` answers. */
 export interface ChatChoice {
   index: number;
   message: AssistantMessage;
@@ -179,6 +199,7 @@ export interface ChatChoice {
   finish_reason: FinishReason;
 }
 
+/** The whole answer to a request. */
 export interface ChatCompletion {
   id: string;
   object: "chat.completion";
@@ -189,6 +210,7 @@ export interface ChatCompletion {
   usage?: Usage;
 }
 
+/** A piece of a tool call: id and name once, then the text of the arguments bit by bit. */
 export interface ToolCallDelta {
   index: number;
   id?: string;
@@ -196,6 +218,7 @@ export interface ToolCallDelta {
   function?: { name?: string; arguments?: string };
 }
 
+/** What is new in a chunk. */
 export interface ChatDelta {
   role?: "developer" | "system" | "user" | "assistant" | "tool";
   content?: string | null;
@@ -204,6 +227,7 @@ export interface ChatDelta {
   tool_calls?: ToolCallDelta[];
 }
 
+/** What is new in one of `n` answers. */
 export interface ChunkChoice {
   index: number;
   delta: ChatDelta;
@@ -211,6 +235,7 @@ export interface ChunkChoice {
   finish_reason: FinishReason | null;
 }
 
+/** A piece of a streamed answer. */
 export interface ChatCompletionChunk {
   id: string;
   object: "chat.completion.chunk";
@@ -221,6 +246,7 @@ export interface ChatCompletionChunk {
   usage?: Usage | null;
 }
 
+/** Beside the request: how to stop it. */
 export interface RequestOptions {
   signal?: AbortSignal;
 }

@@ -5,6 +5,7 @@ import { nextTask } from "./next-task.ts";
 import { Sampler, type SamplerOptions } from "./sampler.ts";
 import { StopMatcher } from "./stop.ts";
 
+/** How an answer is drawn, and where it ends. */
 export interface GenerateOptions extends SamplerOptions {
   /** Tokens at most (-n). Default: until the model ends or the context is full. */
   readonly maxTokens?: number;

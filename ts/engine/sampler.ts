@@ -7,6 +7,7 @@ import { Random } from "./samplers/random.ts";
 
 export type { SamplerOptions } from "./samplers/options.ts";
 
+/** A token and its probability after all filters. */
 export interface TokenProbability {
   token: number;
   probability: number;

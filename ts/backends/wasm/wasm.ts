@@ -8,6 +8,7 @@ import { WasmMemory } from "./memory.ts";
 import { encode } from "./program.ts";
 import { type KernelWorker, startWorker } from "./workers.ts";
 
+/** How the CPU backend runs. */
 export interface WasmOptions {
   /** Threads, the caller's included. Default: the machine's cores; 1 where memory cannot be shared. */
   readonly threads?: number;
