@@ -12,3 +12,8 @@ declare module "tandem:worker-script" {
   const script: string;
   export default script;
 }
+
+declare module "xgrammar:binding" {
+  const instantiate: import("./api/grammar/xgrammar-binding.ts").Instantiate;
+  export default instantiate;
+}

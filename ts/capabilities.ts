@@ -108,11 +108,16 @@ async function memoryLimits(): Promise<Capabilities["memory"]> {
   const { navigator, process, performance } = platform();
   const node = process?.versions?.node !== undefined;
   const machineBytes = node
-    ? (await import("node:os")).totalmem()
+    ? machineMemory(await import("node:os"))
     : navigator?.deviceMemory === undefined
       ? undefined
       : navigator.deviceMemory * 2 ** 30;
   return { wasmBytes: largestMemory(), machineBytes, heapBytes: performance?.memory?.jsHeapSizeLimit };
+}
+
+/** The browser's bundle has no Node modules in it, wherever it runs. */
+function machineMemory(os: Partial<typeof import("node:os")>): number | undefined {
+  return os.totalmem?.();
 }
 
 /** Phones refuse to reserve 4 GiB. */

@@ -22,6 +22,7 @@ export type ErrorCode =
   | "quota"
   | "disposed";
 
+/** What all errors of this library are: test `instanceof TandemError`, then `code`. */
 export class TandemError extends Error {
   readonly code: ErrorCode;
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

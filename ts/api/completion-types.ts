@@ -23,14 +23,17 @@ export interface CompletionParams extends SamplingParams {
   grammar?: string;
 }
 
+/** A request whose answer comes in chunks. */
 export interface CompletionParamsStreaming extends CompletionParams {
   stream: true;
 }
 
+/** A request whose answer comes whole. */
 export interface CompletionParamsNonStreaming extends CompletionParams {
   stream?: false | null;
 }
 
+/** Of the tokens of a choice: natural logarithms of their probabilities. */
 export interface CompletionLogprobs {
   tokens?: string[];
   token_logprobs?: number[];
@@ -39,6 +42,7 @@ export interface CompletionLogprobs {
   text_offset?: number[];
 }
 
+/** One of the answers: `n` to each prompt, in the prompts' order. */
 export interface CompletionChoice {
   index: number;
   text: string;
@@ -47,6 +51,7 @@ export interface CompletionChoice {
   finish_reason: "stop" | "length" | "content_filter";
 }
 
+/** The whole answer, or a chunk of a streamed one. */
 export interface Completion {
   id: string;
   object: "text_completion";
@@ -56,6 +61,7 @@ export interface Completion {
   usage?: Usage;
 }
 
+/** A request for embeddings. */
 export interface EmbeddingParams {
   /** A text or its tokens, or several. */
   input: string | string[] | number[] | number[][];

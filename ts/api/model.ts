@@ -12,11 +12,13 @@ import { renderChat } from "./prompt.ts";
 import { toolUse } from "./tool-choice.ts";
 import type { ChatCompletionParams } from "./types.ts";
 
+/** How a model is loaded: devices, downloads, progress, and the queue of its chats. */
 export interface LoadOptions extends EngineLoadOptions {
   /** The queue of `chat` and `completions`, made when they are first used: how many at once, their context, what is kept of prompts. */
   readonly queue?: QueueOptions;
 }
 
+/** A conversation to be made a prompt of. */
 export interface ChatPromptParams extends Pick<ChatCompletionParams, "messages" | "tools" | "tool_choice" | "chat_template_kwargs"> {
   /** End with the head of an assistant message, for the model to go on. Default true. */
   readonly add_generation_prompt?: boolean;

@@ -5,11 +5,13 @@
 
 import type { PromptProgress } from "../serving/request.ts";
 
+/** Text in a message that is written in parts. */
 export interface TextPart {
   type: "text";
   text: string;
 }
 
+/** What an assistant refused, when an earlier answer is sent back. */
 export interface RefusalPart {
   type: "refusal";
   refusal: string;
@@ -21,8 +23,10 @@ export type MediaPart =
   | { type: "input_audio"; input_audio: { data: string; format: "wav" | "mp3" } }
   | { type: "file"; file: { file_data?: string; file_id?: string; filename?: string } };
 
+/** A part of a user's message; only text can be read. */
 export type ContentPart = TextPart | MediaPart;
 
+/** A call of a function that the model wrote. */
 export interface FunctionToolCall {
   id: string;
   type: "function";
@@ -37,8 +41,10 @@ export interface CustomToolCall {
   custom: { name: string; input: string };
 }
 
+/** A tool call in a message. */
 export type ToolCall = FunctionToolCall | CustomToolCall;
 
+/** A message of the conversation so far. Templates decide how roles are shown to the model. */
 export type ChatMessageParam =
   | { role: "developer" | "system"; content: string | TextPart[]; name?: string }
   | { role: "user"; content: string | ContentPart[]; name?: string }
@@ -46,6 +52,7 @@ export type ChatMessageParam =
   | { role: "tool"; content: string | TextPart[]; tool_call_id: string }
   | { role: "function"; content: string | null; name: string };
 
+/** An earlier answer, to be sent back. */
 export interface AssistantMessageParam {
   role: "assistant";
   content?: string | (TextPart | RefusalPart)[] | null;
@@ -56,6 +63,7 @@ export interface AssistantMessageParam {
   tool_calls?: ToolCall[];
 }
 
+/** A function that the model may call. */
 export interface FunctionTool {
   type: "function";
   function: {
@@ -74,6 +82,7 @@ export interface CustomTool {
   custom: { name: string; description?: string };
 }
 
+/** Whether tools are called: as the model likes (auto, the default with tools), never, always, or one by name. */
 export type ToolChoice =
   | "none"
   | "auto"
@@ -82,6 +91,7 @@ export type ToolChoice =
   | { type: "custom"; custom: { name: string } }
   | { type: "allowed_tools"; allowed_tools: { mode: "auto" | "required"; tools: { [key: string]: unknown }[] } };
 
+/** What the answer must be: any text, a JSON object, or JSON that a schema describes. Held while it is written. */
 export type ResponseFormat =
   | { type: "text" }
   | { type: "json_object" }
@@ -105,6 +115,7 @@ export interface SamplingParams {
   logit_bias?: Record<string, number> | null;
 }
 
+/** A request for a chat answer. */
 export interface ChatCompletionParams extends SamplingParams {
   messages: ChatMessageParam[];
   /** Named in the answer; the model that runs is the one that was loaded. */
@@ -130,14 +141,17 @@ export interface ChatCompletionParams extends SamplingParams {
   chat_template_kwargs?: Record<string, unknown>;
 }
 
+/** A request whose answer comes in chunks. */
 export interface ChatCompletionParamsStreaming extends ChatCompletionParams {
   stream: true;
 }
 
+/** A request whose answer comes whole. */
 export interface ChatCompletionParamsNonStreaming extends ChatCompletionParams {
   stream?: false | null;
 }
 
+/** Tokens that a request took. */
 export interface Usage {
   prompt_tokens: number;
   completion_tokens: number;
@@ -147,6 +161,7 @@ export interface Usage {
   completion_tokens_details?: { reasoning_tokens?: number };
 }
 
+/** A token that could have come, and the natural logarithm of its probability. */
 export interface TopLogprob {
   token: string;
   /** The token's UTF-8 bytes, maybe not whole characters. */
@@ -154,17 +169,21 @@ export interface TopLogprob {
   logprob: number;
 }
 
+/** A token that came, and the likeliest at its place. */
 export interface TokenLogprob extends TopLogprob {
   top_logprobs: TopLogprob[];
 }
 
+/** Logprobs of the tokens of a choice; refusal is always null. */
 export interface ChoiceLogprobs {
   content: TokenLogprob[] | null;
   refusal: TokenLogprob[] | null;
 }
 
+/** Why an answer ended: "stop" the model or a stop text, "length" a limit or a full context, "tool_calls". The others are never given. */
 export type FinishReason = "stop" | "length" | "tool_calls" | "content_filter" | "function_call";
 
+/** The answer. */
 export interface AssistantMessage {
   role: "assistant";
   /** null where the answer is tool calls alone. */
@@ -174,6 +193,7 @@ export interface AssistantMessage {
   tool_calls?: ToolCall[];
 }
 
+/** One of `n` answers. */
 export interface ChatChoice {
   index: number;
   message: AssistantMessage;
@@ -181,6 +201,7 @@ export interface ChatChoice {
   finish_reason: FinishReason;
 }
 
+/** The whole answer to a request. */
 export interface ChatCompletion {
   id: string;
   object: "chat.completion";
@@ -191,6 +212,7 @@ export interface ChatCompletion {
   usage?: Usage;
 }
 
+/** A piece of a tool call: id and name once, then the text of the arguments bit by bit. */
 export interface ToolCallDelta {
   index: number;
   id?: string;
@@ -198,6 +220,7 @@ export interface ToolCallDelta {
   function?: { name?: string; arguments?: string };
 }
 
+/** What is new in a chunk. */
 export interface ChatDelta {
   role?: "developer" | "system" | "user" | "assistant" | "tool";
   content?: string | null;
@@ -206,6 +229,7 @@ export interface ChatDelta {
   tool_calls?: ToolCallDelta[];
 }
 
+/** What is new in one of `n` answers. */
 export interface ChunkChoice {
   index: number;
   delta: ChatDelta;
@@ -213,6 +237,7 @@ export interface ChunkChoice {
   finish_reason: FinishReason | null;
 }
 
+/** A piece of a streamed answer. */
 export interface ChatCompletionChunk {
   id: string;
   object: "chat.completion.chunk";
@@ -223,6 +248,7 @@ export interface ChatCompletionChunk {
   usage?: Usage | null;
 }
 
+/** Beside the request: how to stop it. */
 export interface RequestOptions {
   signal?: AbortSignal;
   /** Called while the prompt is read, of a chat that is answered by a model in this process. */

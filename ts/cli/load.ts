@@ -19,7 +19,9 @@ export function modelPath(given: string | undefined, { tell }: Terminal): string
   const found = roots.map((root) => fileURLToPath(new URL(EXAMPLE, root))).find((path) => existsSync(path));
   if (!found)
     throw new UsageError(
-      "-m/--model: wanted a GGUF file, got none (the example model comes with the repository, not with the npm package)",
+      "-m/--model: wanted a GGUF file, got none: give a path, an https:// URL, or hf:owner/repo:Q4_K_M of the Hugging Face Hub, which is " +
+        "downloaded once (the small example model comes with Tandem's repository, not with the npm package; " +
+        "`tandem synth qwen35-0.8b --quant Q4_K -o random.gguf` makes one of random weights)",
     );
   tell("no -m: using the example model (35M parameters, Debian docs), often wrong");
   return found;

@@ -14,8 +14,10 @@ import type { TopLogits } from "./top-logits.ts";
 import { cutUbatches, type DecodeRequest, type Ubatch } from "./ubatch.ts";
 import type { WeightBuffers } from "./upload.ts";
 
+/** Element types of the KV cache: 4, 2 and 34 / 32 bytes an element. */
 export type CacheType = "f32" | "f16" | "q8_0";
 
+/** What a context holds and how it runs. */
 export interface ContextOptions {
   /** Tokens that a sequence can hold (llama.cpp -c). Default: the model's trained length, at most 4096. */
   readonly contextLength?: number;

@@ -7,6 +7,7 @@ import { StopMatcher } from "./stop.ts";
 import type { TopLogits } from "./top-logits.ts";
 import type { DecodeRequest } from "./ubatch.ts";
 
+/** How an answer is drawn, and where it ends. */
 export interface GenerateOptions extends SamplerOptions {
   /** Tokens at most (-n). Default: until the model ends or the context is full. */
   readonly maxTokens?: number;

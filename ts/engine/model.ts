@@ -16,6 +16,7 @@ import { type GenerateOptions, generate, type Piece } from "./generate.ts";
 import { type MachineOptions, type OpenMachine, openMachine } from "./open-machine.ts";
 import { type UploadOptions, uploadWeights, type WeightBuffers } from "./upload.ts";
 
+/** How a model is loaded: devices, downloads, progress. */
 export interface LoadOptions extends MachineOptions, UploadOptions {
   /** For models that come from the network. */
   readonly download?: DownloadOptions;

@@ -8,6 +8,7 @@ import { TOP_LOGITS, type TopLogits } from "./top-logits.ts";
 
 export type { SamplerOptions } from "./samplers/options.ts";
 
+/** A token and its probability after all filters. */
 export interface TokenProbability {
   token: number;
   probability: number;

@@ -24,6 +24,7 @@ export interface UploadProgress {
 }
 
 export interface UploadOptions {
+  /** Called as bytes arrive from the network and as weights reach their memory. */
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
 }

@@ -6,8 +6,10 @@ export type GgufScalar = number | bigint | boolean | string;
 /** An array value. 64-bit integer arrays are Float64Array while every element is a safe integer, BigInt arrays otherwise. */
 export type GgufArray = NumberArray | BigUint64Array | BigInt64Array | readonly boolean[] | readonly string[] | readonly GgufArray[];
 
+/** An array of numbers, as the file has it. */
 export type NumberArray = Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | Float32Array | Float64Array;
 
+/** Any value of a key. */
 export type GgufValue = GgufScalar | GgufArray;
 
 /** A value with its type in the file, as "u32", "string" or "array of f32". */
@@ -38,6 +40,7 @@ export class Metadata {
     this.fields = fields;
   }
 
+  /** Whether the file has this key. */
   has(key: string): boolean {
     return this.fields.has(key);
   }

@@ -25,9 +25,11 @@ export interface DownloadOptions extends HttpOptions, CacheOptions, Pick<hub.Hub
   readonly sha256?: string;
 }
 
+/** How a model file is opened. */
 export interface OpenOptions {
   readonly signal?: AbortSignal;
   readonly download?: DownloadOptions;
+  /** Called as bytes arrive from the network. */
   readonly onProgress?: (progress: DownloadProgress) => void;
 }
 

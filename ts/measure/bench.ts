@@ -10,6 +10,7 @@ export interface BenchTest {
   readonly tokens: number;
 }
 
+/** What `bench` measures, and how often. */
 export interface BenchOptions extends TimingOptions {
   readonly tests: readonly BenchTest[];
   /** Default 5. */

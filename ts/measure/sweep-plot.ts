@@ -12,6 +12,7 @@ const FOOT = 48;
 /** Grid lines of an axis, about. */
 const TICKS = 5;
 
+/** What is written above a plot. */
 export interface SweepTitle {
   /** The model. */
   readonly title: string;

@@ -2,6 +2,7 @@ import type { Model } from "../engine/model.ts";
 import { InvalidArgumentError } from "../errors.ts";
 import { DecodeTimer, type MeasuredContext, type TimingOptions } from "./timing.ts";
 
+/** How `sweep` goes through the context. */
 export interface SweepOptions extends TimingOptions {
   /** Tokens generated a row. Default: a quarter of the ubatch. */
   readonly generated?: number;

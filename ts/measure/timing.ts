@@ -5,6 +5,7 @@ import { Random } from "../engine/samplers/random.ts";
 /** What measuring needs of a context. */
 export type MeasuredContext = Pick<Context, "shape" | "decode" | "greedy" | "clear" | "checkpoint" | "rewind" | "settle" | "activeBytes">;
 
+/** What all measurements share. */
 export interface TimingOptions {
   readonly signal?: AbortSignal;
   /** A clock in milliseconds. Default: performance.now. */

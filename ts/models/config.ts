@@ -40,6 +40,7 @@ export interface Config {
   readonly recurrent: readonly boolean[];
 }
 
+/** Rotary position embedding. */
 export interface RopeConfig {
   /** rope.dimension_count: rotated elements of a head. */
   readonly dimensions: number;

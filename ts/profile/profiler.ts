@@ -9,6 +9,7 @@ export type Phase = "prefill" | "decode";
 /** What the engine's own thread does in a run: writes inputs, brings values across backends, runs a split, reads logits. */
 export type LapKind = "inputs" | "crossing" | "run" | "read";
 
+/** A stretch of a run's time, by what it was spent on. */
 export interface Lap {
   readonly kind: LapKind;
   /** Milliseconds of performance.now. */

@@ -11,6 +11,7 @@ import { packSession, unpackSession } from "./session.ts";
 import { findStart, keepSlot, type Slot, type Start, startSlot } from "./slot.ts";
 import { type Part, planStep } from "./step.ts";
 
+/** How many requests run at once, in what contexts, and what is kept of their prompts. */
 export interface QueueOptions extends Omit<ContextOptions, "sequences" | "checkpoints" | "keepResiduals"> {
   /** Requests that run at once. Default 4. Each has a sequence of contextLength tokens. */
   readonly parallel?: number;
@@ -95,6 +96,7 @@ export class GenerationQueue {
     return this.#context.shape.contextLength;
   }
 
+  /** What the queue is doing now, and counts since it was made. */
   get stats(): QueueStats {
     const jobs = this.#slots.flatMap(({ job }) => job ?? []);
     return {

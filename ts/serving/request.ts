@@ -22,6 +22,7 @@ export interface GenerationRequest {
   readonly onPrompt?: (progress: PromptProgress) => void;
 }
 
+/** How much of a prompt has been read. */
 export interface PromptProgress {
   readonly readTokens: number;
   readonly totalTokens: number;
@@ -29,6 +30,7 @@ export interface PromptProgress {
   readonly cachedTokens: number;
 }
 
+/** A token of an answer. */
 export interface GeneratedToken {
   readonly token: number;
   /** Natural logarithm of the token's probability. */

@@ -1,5 +1,6 @@
 import type { Home } from "./home.ts";
 
+/** Where downloaded models are kept. */
 export interface CacheOptions {
   /** The folder of cached models in Node, Deno and Electron. Default: TANDEM_CACHE, or `tandem` in XDG_CACHE_HOME or ~/.cache. */
   readonly cacheFolder?: string;

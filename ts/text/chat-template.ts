@@ -21,6 +21,7 @@ export interface ChatMessage {
   [property: string]: unknown;
 }
 
+/** What a chat template is given. */
 export interface ChatTemplateInput {
   messages: readonly ChatMessage[];
   /** Tools in OpenAI's form: `{ type: "function", function: { name, description, parameters } }`. */

@@ -4,6 +4,7 @@ import { alphabetToBytes, byteOfCharacter, textToAlphabet } from "./byte-alphabe
 import { type DecodeOptions, StreamDecoder, utf8Decoder } from "./stream-decoder.ts";
 import { type PreTokenizerName, readVocabulary, type TokenizerMetadata, TokenType, type Vocabulary } from "./vocabulary.ts";
 
+/** How text becomes tokens. */
 export interface EncodeOptions {
   /** Add the begin (and end) token where the file's add_bos_token (add_eos_token) asks for it. Default true. */
   addSpecial?: boolean;

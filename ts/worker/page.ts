@@ -9,6 +9,7 @@ import type { Tokenizer } from "../text/tokenizer.ts";
 import { Channel, channelOf, ROOT } from "./channel.ts";
 import type { Remote } from "./remote.ts";
 
+/** How a page loads a model. */
 export interface PageLoadOptions extends LoadOptions {
   /**
    * Where the worker's script is served, for pages whose Content-Security-Policy forbids `blob:` workers: the package's

@@ -1,9 +1,9 @@
-import type { Binding, CompiledGrammar, GrammarCompiler, TokenizerInfo } from "xgrammar:binding";
 import { InvalidArgumentError } from "../../errors.ts";
 import { characterOfByte } from "../../text/byte-alphabet.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import { TokenMask } from "./token-mask.ts";
 import { Utf8Tokens } from "./utf8.ts";
+import type { Binding, CompiledGrammar, GrammarCompiler, TokenizerInfo } from "./xgrammar-binding.ts";
 
 /** Grammars kept compiled. One of a large schema over 248,320 tokens takes seconds to make and some MB to keep. */
 const KEPT = 16;

@@ -1,7 +1,7 @@
-import type { Binding, GrammarMatcher } from "xgrammar:binding";
 import { BackendError } from "../../errors.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
 import type { Utf8Tokens } from "./utf8.ts";
+import type { Binding, GrammarMatcher } from "./xgrammar-binding.ts";
 
 /** Where an answer stands in its grammar, and which tokens may follow. */
 export class TokenMask {

@@ -2,6 +2,7 @@ import { BackendError, InvalidArgumentError } from "../../errors.ts";
 import { defaultThreads, detectWasmFeatures, MAX_THREADS, requireSimd } from "./features.ts";
 import { type KernelWorker, startWorker } from "./workers.ts";
 
+/** How the CPU backend runs. */
 export interface ThreadOptions {
   /** Threads, the caller's included. Default: the machine's cores; 1 where memory cannot be shared. */
   readonly threads?: number;
