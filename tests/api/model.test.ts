@@ -98,7 +98,7 @@ describe("a model's API", () => {
       messages,
       tools: [{ type: "function", function: { ...weather.function, strict: true } }],
       tool_choice: "auto",
-      ...{ logit_bias: { [marker!]: 100 }, seed: 5, temperature: 1, max_tokens: 60 },
+      ...{ logit_bias: { [marker!]: 100 }, seed: 5, temperature: 1, max_tokens: 120 },
     });
     // The bias has it call again and again until max_tokens: the last call is cut.
     const whole = choices[0]!.message.tool_calls!.slice(0, -1);
