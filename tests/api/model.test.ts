@@ -1,3 +1,4 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Model } from "../../ts/api/model.ts";
 import type { ChatMessageParam, FunctionTool } from "../../ts/api/types.ts";
@@ -91,6 +92,21 @@ describe("a model's API", () => {
     }
   });
 
+  it("holds a strict tool's arguments to their schema where the model chooses to call it", async () => {
+    const [marker] = model.tokenize("<tool_call>");
+    const { choices } = await model.chat.completions.create({
+      messages,
+      tools: [{ type: "function", function: { ...weather.function, strict: true } }],
+      tool_choice: "auto",
+      ...{ logit_bias: { [marker!]: 100 }, seed: 5, temperature: 1, max_tokens: 120 },
+    });
+    // The bias has it call again and again until max_tokens: the last call is cut.
+    const whole = choices[0]!.message.tool_calls!.slice(0, -1);
+    expect(whole.length).toBeGreaterThan(0);
+    const validate = new Ajv2020().compile(weather.function.parameters!);
+    for (const call of whole) expect(call.type === "function" && validate(JSON.parse(call.function.arguments))).toBe(true);
+  });
+
   it("answers with JSON, and with what a grammar allows", async () => {
     const grammar = 'root ::= ("yes" | "no") ", " [a-c]{3} "."';
     const free = await model.chat.completions.create({ messages, grammar, seed: 1 });
@@ -107,9 +123,9 @@ describe("a model's API", () => {
     if (finish_reason === "stop") expect(typeof JSON.parse(message.content!)).toBe("object");
   });
 
-  it("12 random JSON schemas: every finished answer parses and validates", async () => {
-    const { finished } = await answerSchemas(model, 12, 7);
-    expect(finished).toBeGreaterThan(8);
+  it("8 random JSON schemas: every finished answer parses and validates", async () => {
+    const { finished } = await answerSchemas(model, 8, 7);
+    expect(finished).toBeGreaterThan(4);
   });
 
   it("embeds texts: the mean or last hidden state, of length 1", async () => {

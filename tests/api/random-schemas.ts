@@ -67,5 +67,5 @@ const { object } = fc.letrec<{ schema: unknown; object: object; array: unknown; 
   ),
 }));
 
-/** Random JSON schemas whose values are bounded, so that even a model that writes at random comes to an end. */
+/** Random JSON schemas whose values are bounded: all but the names of additional properties, so that most answers written at random end. */
 export const schemas = fc.tuple(object, leaf).map(([schema, it]) => ({ ...schema, $defs: { it } }));
