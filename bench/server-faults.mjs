@@ -1,8 +1,8 @@
 /**
- * A server among faulty clients: 200 of them, for SECONDS on the loopback, each time one of: a whole answer, a stream, a stream that is
+ * A server among faulty clients: 200 of them, for DURATION seconds on the loopback, each time one of: a whole answer, a stream, a stream that is
  * dropped, a request that is dropped before its answer, malformed JSON, wrong parameters, an oversized body, a wrong key, a slow reader.
  * Fails where the server crashed, a sequence is still active, an error had no type, or an honest request was answered wrongly.
- *   npm run build && SECONDS=180 CLIENTS=200 node bench/server-faults.mjs
+ *   npm run build && DURATION=180 CLIENTS=200 node bench/server-faults.mjs
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,11 +11,11 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-const seconds = Number(process.env.SECONDS ?? 180);
+const seconds = Number(process.env.DURATION ?? 180);
 const clients = Number(process.env.CLIENTS ?? 200);
 const KEY = "key";
 const cli = fileURLToPath(new URL("../dist/cli.js", import.meta.url));
-const args = ["serve", "--json", "--port", "0", "--api-key", KEY, "-c", "512", "--parallel", "4", "--max-body", "1"];
+const args = ["serve", "--json", "--port", "0", "--api-key", KEY, "-c", "512", "--parallel", "4", "--max-body", "1", "--cache-ram", "64"];
 const server = spawn(process.execPath, [cli, ...args], { stdio: ["ignore", "pipe", "inherit"] });
 let exited;
 server.on("exit", (code, signal) => {

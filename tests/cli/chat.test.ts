@@ -4,17 +4,29 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, describe, expect, it } from "vitest";
 import { ChatCompletions } from "../../ts/api/chat.ts";
+import type { GeneratedToken, GenerationRequest } from "../../ts/api/generator.ts";
 import { chatLoop } from "../../ts/cli/chat-loop.ts";
 import { Conversation } from "../../ts/cli/conversation.ts";
+import { nextTask } from "../../ts/engine/next-task.ts";
 import { ScriptedModel } from "../api/scripted.ts";
 import { tandem } from "./tandem.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tandem-chat-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
+/** Lets keys come in between tokens, as a queue does. */
+class PacedModel extends ScriptedModel {
+  override async *generate(request: GenerationRequest): AsyncGenerator<GeneratedToken, void, undefined> {
+    for await (const token of super.generate(request)) {
+      await nextTask();
+      yield token;
+    }
+  }
+}
+
 /** A chat with a scripted model on a terminal made of pipes. */
 function talk(interactive: boolean, ...answers: string[]) {
-  const model = new ScriptedModel("thinking", ...answers);
+  const model = new PacedModel("thinking", ...answers);
   const chat = new Conversation({ chat: { completions: new ChatCompletions(model) } }, { temperature: 0 });
   const input = new PassThrough();
   const output = Object.assign(new PassThrough(), { rows: 24, columns: 80 });
@@ -70,7 +82,7 @@ describe("tandem chat", () => {
     const { model, chat, input, notes, done, until, shown } = talk(
       true,
       "</think>Short.",
-      `</think>${"long ".repeat(20_000)}`,
+      `</think>${"long ".repeat(2000)}`,
       "</think>Last.",
     );
     input.write("hello\r");
@@ -87,7 +99,8 @@ describe("tandem chat", () => {
     input.write("\x03");
     await until(() => notes.some((note) => note.includes("/exit or Ctrl-D leaves")));
     input.write("more\r");
-    await until(() => shown().includes("Last."));
+    await until(() => notes.length === 4);
+    expect(chat.messages.at(-1)!.content).toBe("Last.");
     expect(questions()).toEqual(["hello", "hello", "more"]);
     input.write("\x04");
     await done;

@@ -18,6 +18,7 @@ export const SPELLINGS: Readonly<Record<string, string>> = {
   "--typical-p": "--typical",
   "-wb": "--warmup-batch",
   "-np": "--parallel",
+  "-cram": "--cache-ram",
   "-sys": "--system",
   "--system-prompt": "--system",
   "-no-cnv": "--raw",

@@ -32,7 +32,7 @@ async function runChat(command: Command, terminal: Terminal): Promise<void> {
     const key = name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
     settings[param] = command.getOptionValue(key) as number | undefined;
   }
-  using model = await loadWithProgress(modelPath(flags.model, terminal), flags, terminal, undefined, 1);
+  using model = await loadWithProgress(modelPath(flags.model, terminal), flags, terminal, undefined, { parallel: 1 });
   await model.queue(); // memory that is not there is missed now
   const { stdin: input, stdout: output, stderr: notes } = process;
   const interactive = Boolean(input.isTTY && output.isTTY);

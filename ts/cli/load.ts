@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Context } from "../engine/context.ts";
 import { examine } from "../engine/examine.ts";
 import { wantsGpu } from "../engine/placement.ts";
-import { type ContextOptions, loadModel, type Model, openGguf } from "../index.ts";
+import { type ContextOptions, loadModel, type Model, openGguf, type QueueOptions } from "../index.ts";
 import { UsageError } from "./errors.ts";
 import { LoadBars } from "./load-bars.ts";
 import { type ContextFlags, contextOptions, type ModelFlags, machineOptions, type OutputFlags, placementOptions } from "./options.ts";
@@ -30,22 +30,22 @@ export function modelPath(given: string | undefined, { tell }: Terminal): string
 /** What a model is loaded with; the context counts, as memory is shared out for it. */
 export type LoadFlags = ModelFlags & ContextFlags & OutputFlags;
 
-/** Loads with a progress bar and says on stderr what was loaded. @param parallel Sequences of the model's queue, where that is used. */
+/** Loads with a progress bar and says on stderr what was loaded. @param queue Of chats and completions, where they are used. */
 export async function loadWithProgress(
   path: string,
   flags: LoadFlags,
   terminal: Terminal,
   defaultLength?: number,
-  parallel?: number,
+  queue?: QueueOptions,
 ): Promise<Model> {
   const wanted = await contextToCome(path, flags, terminal, defaultLength);
-  const context = parallel ? { ...wanted, sequences: parallel } : wanted;
+  const context = queue ? { ...wanted, sequences: queue.parallel } : wanted;
   const progress = new LoadBars();
   try {
     const model = await loadModel(path, {
       ...machineOptions(flags),
       context,
-      queue: parallel ? { ...wanted, parallel } : undefined,
+      queue: queue && { ...wanted, ...queue },
       signal: terminal.signal,
       onProgress: progress.update,
     });

@@ -13,6 +13,7 @@ interface ServeFlags extends ModelFlags, ContextFlags, OutputFlags {
   readonly cors?: readonly string[];
   readonly parallel?: number;
   readonly alias?: string;
+  readonly cacheRam?: number;
   readonly maxBody?: number;
   readonly grace?: number;
 }
@@ -25,6 +26,7 @@ export function addServe(program: Command, terminal: Terminal): void {
     .addOption(valueOption("--api-key <key,...>", "keys that clients must bring; default: TANDEM_API_KEY, or none", listOf(text)))
     .addOption(valueOption("--cors <origin,...>", "web sites whose pages may use the server; *: all; default: none", listOf(text)))
     .addOption(valueOption("--parallel <n>", "requests that are answered at once; default: 4", whole(1, 256)))
+    .addOption(valueOption("--cache-ram <MiB>", "memory for prompts that were read before; 0: none; default: 1024", whole(0, 2 ** 24)))
     .addOption(valueOption("--alias <name>", "the model's name in answers; default: the file's", text))
     .addOption(valueOption("--max-body <MiB>", "a request's size at most; default: 16", whole(1, 1024)))
     .addOption(valueOption("--grace <seconds>", "what running answers get to finish on SIGTERM and Ctrl-C; default: 10", whole(0, 86_400)));
@@ -35,11 +37,14 @@ export function addServe(program: Command, terminal: Terminal): void {
 }
 
 async function runServe(flags: ServeFlags, terminal: Terminal): Promise<void> {
-  const { parallel = 4, host, port, cors, grace = 10, maxBody = 16 } = flags;
+  const { parallel = 4, host, port, cors, grace = 10, maxBody = 16, cacheRam = 1024 } = flags;
   const apiKeys = flags.apiKey ?? (process.env.TANDEM_API_KEY ? [process.env.TANDEM_API_KEY] : []);
   if (apiKeys.includes("")) throw new UsageError("--api-key: wanted keys of at least one character, got an empty one");
   const stopped = stopSignal(terminal);
-  using model = await loadWithProgress(modelPath(flags.model, terminal), flags, terminal, undefined, parallel);
+  using model = await loadWithProgress(modelPath(flags.model, terminal), flags, terminal, undefined, {
+    parallel,
+    cacheBytes: cacheRam * 2 ** 20,
+  });
   const { serve } = await import("../server/index.ts");
   const alias = flags.alias ?? model.name;
   const log = flags.verbose ? terminal.tell : undefined;
