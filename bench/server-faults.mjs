@@ -24,17 +24,17 @@ server.on("exit", (code, signal) => {
 const [line] = await once(createInterface({ input: server.stdout }), "line");
 const base = new URL(JSON.parse(line).url);
 
-/** Sends a request; `read` gets the response and the request. Resolves with what it gives; a connection that ends early gives undefined. */
+const LOST = Symbol("lost");
+/** Sends a request; `read` gets the response and the request. Resolves with what it gives, or LOST where the connection ended before. */
 function send(path, body, read, { key = KEY, headers = {} } = {}) {
   const options = { host: base.hostname, port: base.port, path, method: body === undefined ? "GET" : "POST" };
   const all = { authorization: `Bearer ${key}`, "content-type": "application/json", ...headers };
   return new Promise((resolve) => {
     const sent = request({ ...options, headers: all, agent: false }, (response) => {
-      response.on("error", () => resolve(undefined));
-      read(response, sent).then(resolve, () => resolve(undefined));
+      response.on("error", () => resolve(LOST));
+      read(response, sent).then(resolve, () => resolve(LOST));
     });
-    sent.on("error", () => resolve(undefined));
-    sent.on("close", () => setTimeout(resolve, 1000, undefined));
+    sent.on("error", () => resolve(LOST));
     sent.end(body);
   });
 }
@@ -111,7 +111,7 @@ async function client(until) {
   const kinds = Object.entries(KINDS);
   while (Date.now() < until && exited === undefined) {
     const [name, run] = kinds[Math.floor(Math.random() * kinds.length)];
-    await run();
+    if ((await run()) === LOST && !name.startsWith("dropped")) faults.push(`${name}: no answer`);
     counts[name] = (counts[name] ?? 0) + 1;
     await sleep(Math.random() * 200);
   }

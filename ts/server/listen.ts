@@ -69,8 +69,9 @@ function listenInDeno(Deno: DenoServing, fetch: Fetch, { host, port }: Address):
     port: server.addr.port,
     refuse: () => void server.shutdown(),
     close: async () => {
-      cut.abort();
+      const late = setTimeout(() => cut.abort(), FLUSH_MS);
       await server.finished;
+      clearTimeout(late);
     },
   };
 }
