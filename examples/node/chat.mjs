@@ -8,7 +8,13 @@ process.once("SIGINT", () => stop.abort(new Error("stopped")));
 const model = await loadModel(path, { signal: stop.signal });
 try {
   const stream = await model.chat.completions.create(
-    { messages: [{ role: "user", content: question }], temperature: 0, max_tokens: 64, stream: true, stream_options: { include_usage: true } },
+    {
+      messages: [{ role: "user", content: question }],
+      temperature: 0,
+      max_tokens: 64,
+      stream: true,
+      stream_options: { include_usage: true },
+    },
     { signal: stop.signal },
   );
   for await (const { choices, usage } of stream) {

@@ -17,10 +17,14 @@ const port = Number(process.env.PORT ?? 8080);
 
 const server = createServer((request, response) => {
   const { pathname } = new URL(request.url ?? "/", "http://localhost");
-  const parts = decodeURIComponent(pathname).split("/").filter(Boolean);
+  // As they are written: the names here need no decoding, and an encoded ".." stays a name.
+  const parts = pathname.split("/").filter(Boolean);
   const [first, ...rest] = parts;
-  const file = FOLDERS[first] ? path.join(FOLDERS[first], ...rest) : path.join(folder("."), ...parts, ...(parts.length ? [] : ["index.html"]));
-  if (parts.includes("..") || !existsSync(file) || !statSync(file).isFile()) return void response.writeHead(404).end("not found");
+  const file = FOLDERS[first]
+    ? path.join(FOLDERS[first], ...rest)
+    : path.join(folder("."), ...parts, ...(parts.length ? [] : ["index.html"]));
+  if (parts.some((part) => part.includes("..")) || !existsSync(file) || !statSync(file).isFile())
+    return void response.writeHead(404).end("not found");
   const headers = { "Content-Type": TYPES[path.extname(file)] ?? "text/plain", "Content-Length": statSync(file).size };
   response.writeHead(200, { ...headers, "Cache-Control": "no-cache", ...(plain ? {} : ISOLATION) });
   createReadStream(file).pipe(response);
