@@ -13,7 +13,7 @@ describe("types of the package in Node and Deno", () => {
     expectTypeOf<T.LoadProgress>().toEqualTypeOf<T.DownloadProgress | T.UploadProgress>();
     expectTypeOf<T.UploadProgress["phase"]>().toEqualTypeOf<"load">();
     expectTypeOf<T.DownloadProgress["secondsLeft"]>().toEqualTypeOf<number | undefined>();
-    expectTypeOf<T.WasmOptions["build"]>().toEqualTypeOf<"simd" | "relaxed" | undefined>();
+    expectTypeOf<T.ThreadOptions["build"]>().toEqualTypeOf<"simd" | "relaxed" | undefined>();
     expectTypeOf<T.Model>().toHaveProperty(Symbol.dispose);
     expectTypeOf<T.Model["config"]>().toEqualTypeOf<T.Config>();
     expectTypeOf<T.Config["rope"]>().toEqualTypeOf<T.RopeConfig>();
