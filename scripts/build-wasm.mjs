@@ -81,7 +81,9 @@ async function compile(name, features) {
     ...flags.split(" "),
     "--memoryBase",
     "65536",
-    "--debug", "--debug", "--enable",
+    "--debug",
+    "--debug",
+    "--enable",
     features,
   ];
   const asc = createRequire(import.meta.url).resolve("assemblyscript/bin/asc.js");

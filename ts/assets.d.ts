@@ -12,3 +12,8 @@ declare module "tandem:worker-script" {
   const script: string;
   export default script;
 }
+/** dist/browser/grammar.js as text. */
+declare module "tandem:grammar-script" {
+  const script: string;
+  export default script;
+}

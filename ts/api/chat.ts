@@ -22,8 +22,8 @@ import type {
   ChatCompletionParamsNonStreaming,
   ChatCompletionParamsStreaming,
   ChatDelta,
+  ChatRequestOptions,
   FinishReason,
-  RequestOptions,
   TokenLogprob,
   Usage,
 } from "./types.ts";
@@ -68,15 +68,15 @@ export class ChatCompletions {
    * Throws before anything is generated: InvalidArgumentError, UnsupportedSchemaError, ContextOverflowError; while generating, the
    * signal's reason or what the model's devices throw.
    */
-  create(params: ChatCompletionParamsNonStreaming, options?: RequestOptions): Promise<ChatCompletion>;
-  create(params: ChatCompletionParamsStreaming, options?: RequestOptions): Promise<AsyncIterable<ChatCompletionChunk>>;
-  create(params: ChatCompletionParams, options?: RequestOptions): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>>;
+  create(params: ChatCompletionParamsNonStreaming, options?: ChatRequestOptions): Promise<ChatCompletion>;
+  create(params: ChatCompletionParamsStreaming, options?: ChatRequestOptions): Promise<AsyncIterable<ChatCompletionChunk>>;
+  create(params: ChatCompletionParams, options?: ChatRequestOptions): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>>;
   async create(
     params: ChatCompletionParams,
-    { signal }: RequestOptions = {},
+    options: ChatRequestOptions = {},
   ): Promise<ChatCompletion | AsyncIterable<ChatCompletionChunk>> {
-    signal?.throwIfAborted();
-    const { pieces, counts } = await this.#prepare(params, signal);
+    options.signal?.throwIfAborted();
+    const { pieces, counts } = await this.#prepare(params, options);
     const head = { id: newId("chatcmpl-"), created: now(), model: params.model ?? this.#model.name };
     return params.stream ? chunks(pieces, counts, head, params) : whole(pieces, counts, head, params);
   }
@@ -84,7 +84,7 @@ export class ChatCompletions {
   /** Checks a request and makes all that is known before its first token. */
   async #prepare(
     params: ChatCompletionParams,
-    signal: AbortSignal | undefined,
+    { signal, onPrompt }: ChatRequestOptions,
   ): Promise<{ pieces: () => AsyncGenerator<Piece, void, undefined>; counts: Counts }> {
     const model = this.#model;
     const use = toolUse(params);
@@ -105,8 +105,10 @@ export class ChatCompletions {
       (_, choice): GenerationRequest => ({
         ...{ tokens: prompt.tokens, borders: prompt.borders, sampler: samplerOptions(params, model.metadata, choice) },
         ...{ maxTokens: limit, logprobs: params.logprobs ?? false, topLogprobs },
-        onPrompt: ({ cachedTokens }) => {
-          if (choice === 0) counts.cached = cachedTokens;
+        onPrompt: (progress) => {
+          if (choice > 0) return;
+          counts.cached = progress.cachedTokens;
+          onPrompt?.(progress);
         },
       }),
     );

@@ -3,6 +3,8 @@
  * `repetition_penalty`, `chat_template_kwargs`, `grammar`. A type test holds requests and answers assignable both ways to the `openai` package.
  */
 
+import type { PromptProgress } from "../serving/request.ts";
+
 export interface TextPart {
   type: "text";
   text: string;
@@ -223,4 +225,9 @@ export interface ChatCompletionChunk {
 
 export interface RequestOptions {
   signal?: AbortSignal;
+}
+
+export interface ChatRequestOptions extends RequestOptions {
+  /** Called as the prompt is read: the first answer's, where there are several. */
+  onPrompt?: (progress: PromptProgress) => void;
 }

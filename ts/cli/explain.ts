@@ -2,9 +2,7 @@ import { type Command, Option } from "commander";
 import { resolveContext } from "../engine/context.ts";
 import { examine } from "../engine/examine.ts";
 import { scheduleModel } from "../engine/executor.ts";
-import { imaginedCpu, type Machine, targetOf } from "../engine/machine.ts";
-import { chooseLayers } from "../engine/open-machine.ts";
-import { checkPlacement, placementPins, wantsGpu } from "../engine/placement.ts";
+import { imagineMachine } from "../engine/model-header.ts";
 import { type GgufFile, openGguf } from "../index.ts";
 import { buildModel, type ContextShape, type ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
@@ -54,7 +52,10 @@ async function explain(path: string | undefined, flags: ExplainFlags, terminal: 
     const { architecture, config } = examine(file);
     const { shape } = resolveContext(config, contextOptions(flags, config));
     const model = buildModel(architecture, file, config, shape);
-    const { machine, gpuLayers } = imagineMachine(model, config, flags);
+    const placement = placementOptions(flags);
+    if (placement.gpuLayers === "auto" && placement.gpuMemory === undefined)
+      throw new UsageError("--gpu-memory: wanted the MiB that -ngl auto may fill, as no GPU is asked here, got none");
+    const { machine, gpuLayers } = imagineMachine(model, config, placement);
     const schedule = scheduleModel(model, machine, shape.max);
     const kvCache = new Set(model.layers.flatMap((layer) => (layer.kind === "attention" ? [layer.K, layer.V] : [])));
     const report = reportSchedule({ graph: model.graph, schedule, ...machine, max: shape.max, kvCache });
@@ -68,23 +69,6 @@ async function explain(path: string | undefined, flags: ExplainFlags, terminal: 
   } finally {
     await file.close();
   }
-}
-
-/** The devices as the flags want them, with every kernel there: nothing is opened. */
-function imagineMachine(
-  model: ModelGraph,
-  config: Config,
-  flags: PlacementFlags,
-): { machine: Pick<Machine, "targets" | "pins" | "maxSplits">; gpuLayers: number } {
-  const options = placementOptions(flags);
-  const { maxSplits, gpuMemory } = options;
-  checkPlacement(options);
-  if (!wantsGpu(options)) return { machine: { ...imaginedCpu, maxSplits }, gpuLayers: 0 };
-  if (options.gpuLayers === "auto" && gpuMemory === undefined)
-    throw new UsageError("--gpu-memory: wanted the MiB that -ngl auto may fill, as no GPU is asked here, got none");
-  const gpuLayers = chooseLayers(model, config, options, gpuMemory ?? Number.POSITIVE_INFINITY);
-  const targets = ["wasm", "webgpu"].map((name) => targetOf({ name, supports: () => true }));
-  return { machine: { targets, pins: placementPins(config, options, gpuLayers), maxSplits }, gpuLayers };
 }
 
 /** Which model this is, and how much of it goes to the GPU. */

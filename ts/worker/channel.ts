@@ -15,13 +15,14 @@ type Message =
   | { readonly kind: "abort"; readonly signal: number }
   | { readonly kind: "release"; readonly target: number };
 
-interface Pending {
-  resolve(value: unknown): void;
-  reject(reason: unknown): void;
-}
 type Callable = (...args: unknown[]) => unknown;
 /** What to do when a call, or the iteration that it began, has ended. */
 type Scope = (() => void)[];
+interface Pending {
+  resolve(value: unknown): void;
+  reject(reason: unknown): void;
+  readonly scope: Scope;
+}
 type Answers = AsyncGenerator<unknown, unknown, unknown>;
 
 /** The object that a channel was opened with, on the side that offers one. */
@@ -65,21 +66,30 @@ export class Channel {
     port.addEventListener("message", ({ data }) => this.#receive(data as Message));
   }
 
-  /** Calls a method on the other side. Callbacks and signals among the arguments are forgotten at its end, unless a scope is given. */
+  /**
+   * Calls a method on the other side. Callbacks and signals among the arguments are forgotten at its end, or at that of the async iterator
+   * that it gives, unless a scope is given.
+   */
   async call(target: number, method: string, args: readonly unknown[], scope?: Scope): Promise<unknown> {
     const own = scope ?? [];
+    let lent = false;
     try {
-      return await this.#send(target, method, args, own);
+      const value = await this.#send(target, method, args, own);
+      lent = isIterator(value);
+      return value;
     } finally {
-      if (!scope) end(own);
+      if (!scope && !lent) end(own);
     }
   }
 
-  /** Runs an async iterator of the other side, one step ahead of the loop here, so that neither waits for messages to cross. */
+  /** Runs an async iterator of the other side. */
   async *iterate(target: number, method: string, args: readonly unknown[]): Answers {
-    const scope: Scope = [];
+    return yield* (await this.call(target, method, args)) as Answers;
+  }
+
+  /** Runs an iterator of the other side one step ahead of the loop here, so that neither waits for messages to cross. */
+  async *#run(iterator: number, scope: Scope): Answers {
     try {
-      const iterator = (await this.#send(target, method, args, scope)) as number;
       const next = () => this.#send(iterator, "next", [], scope) as Promise<IteratorResult<unknown>>;
       let step = next();
       try {
@@ -117,7 +127,7 @@ export class Channel {
       if (this.#closed) throw this.#closed;
       const id = ++this.#lastId;
       const packed = args.map((value) => this.#pack(value, scope));
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve, reject, scope });
       try {
         this.#post({ kind: "call", id, target, method, args: packed });
       } catch (cause) {
@@ -142,7 +152,7 @@ export class Channel {
       default: {
         const pending = this.#pending.get(message.id);
         this.#pending.delete(message.id);
-        if (message.kind === "result") pending?.resolve(this.#unpack(message.value, []));
+        if (message.kind === "result") pending?.resolve(this.#unpack(message.value, pending.scope));
         else pending?.reject(unpackFailure(message.failure, (signal) => this.#signals.get(signal)?.reason));
       }
     }
@@ -155,9 +165,11 @@ export class Channel {
       const object = this.#objects.get(target);
       if (!object) throw new DisposedError(`${method}: what it was called on is no longer there`);
       const given = args.map((value) => this.#unpack(value, scope));
-      const result = method === ITSELF ? callBack(object as Callable, given) : (object as Record<string, Callable>)[method]!(...given);
+      const result = await (method === ITSELF
+        ? callBack(object as Callable, given)
+        : (object as Record<string, Callable>)[method]!(...given));
       lent = isIterator(result);
-      const value = lent ? this.#lend(result as Answers, scope) : this.#pack(await result, []);
+      const value = lent ? this.#lend(result as AsyncIterable<unknown>, scope) : this.#pack(result, []);
       this.#post({ kind: "result", id, value }, buffersOf(value));
     } catch (error) {
       this.#fail(id, error);
@@ -176,7 +188,8 @@ export class Channel {
   }
 
   /** Lets the other side run an iterator; the scope of the call that made it ends with it. */
-  #lend(iterator: Answers, scope: Scope): number {
+  #lend(iterable: AsyncIterable<unknown>, scope: Scope): Mark {
+    const iterator = iterable[Symbol.asyncIterator]();
     const finish = () => {
       this.#objects.delete(id);
       end(scope);
@@ -191,8 +204,8 @@ export class Channel {
         throw error;
       }
     };
-    const id = this.#register({ next: () => step(iterator.next()), return: () => step(iterator.return(undefined)) });
-    return id;
+    const id = this.#register({ next: () => step(iterator.next()), return: () => step(leave(iterator)) });
+    return { [MARK]: "iterator", id };
   }
 
   #register(object: object): number {
@@ -253,6 +266,8 @@ export class Channel {
       }
       case "live":
         return this.#standIn(mark);
+      case "iterator":
+        return this.#run(mark.id, scope);
     }
   }
 
@@ -269,6 +284,10 @@ export class Channel {
 
 function end(scope: Scope): void {
   for (const step of scope.splice(0)) step();
+}
+
+async function leave(iterator: AsyncIterator<unknown>): Promise<IteratorResult<unknown>> {
+  return (await iterator.return?.()) ?? { value: undefined, done: true };
 }
 
 const isIterator = (value: unknown): boolean => typeof value === "object" && value !== null && Symbol.asyncIterator in value;
