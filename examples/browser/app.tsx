@@ -51,7 +51,6 @@ function App() {
         <Chat {...{ chat, model, sampling }} />
         <div class="panels">
           <PlacementPanel
-            name={header.header?.name ?? ""}
             config={header.header?.config}
             {...{ placement, explained }}
             onPlacement={setPlacement}

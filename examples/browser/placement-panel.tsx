@@ -8,7 +8,6 @@ import { showBytes, showError } from "./show.ts";
 import type { ExplanationState } from "./use-explanation.ts";
 
 interface PlacementPanelProps {
-  readonly name: string;
   readonly config: Config | undefined;
   readonly placement: Placement;
   readonly onPlacement: (placement: Placement) => void;
@@ -18,7 +17,7 @@ interface PlacementPanelProps {
 }
 
 /** Which layers go where: the plan follows the controls at once, the weights only when they are loaded again. */
-export function PlacementPanel({ name, config, placement, onPlacement, explained, onApply }: PlacementPanelProps) {
+export function PlacementPanel({ config, placement, onPlacement, explained, onApply }: PlacementPanelProps) {
   const set = (change: Partial<Placement>) => onPlacement({ ...placement, ...change });
   const layers = config?.L ?? 0;
   return (
@@ -66,14 +65,14 @@ export function PlacementPanel({ name, config, placement, onPlacement, explained
           </button>
         </p>
       )}
-      {explained.explanation && config && <Plan name={name} config={config} explanation={explained.explanation} />}
+      {explained.explanation && config && <Plan config={config} explanation={explained.explanation} />}
     </section>
   );
 }
 
-function Plan({ name, config, explanation }: { name: string; config: Config; explanation: NonNullable<ExplanationState["explanation"]> }) {
+function Plan({ config, explanation }: { config: Config; explanation: NonNullable<ExplanationState["explanation"]> }) {
   const { report, gpuLayers } = explanation;
-  const title = `${name}: ${gpuLayers} of ${config.L} layers on the GPU`;
+  const title = `${gpuLayers} of ${config.L} layers on the GPU`;
   const svg = useMemo(() => drawSchedule(report, title, showBytes), [report, title]);
   const { graphSplits, decode, prefill } = report;
   return (

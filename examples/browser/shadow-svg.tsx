@@ -5,7 +5,7 @@ export function ShadowSvg({ svg, name }: { readonly svg: string; readonly name: 
   const host = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const root = host.current!.shadowRoot ?? host.current!.attachShadow({ mode: "open" });
-    root.innerHTML = `<style>svg{display:block;width:100%;height:auto}</style>${svg}`;
+    root.innerHTML = `<style>svg{display:block;max-width:100%;height:auto;margin:auto}</style>${svg}`;
   }, [svg]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
