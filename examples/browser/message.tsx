@@ -13,7 +13,7 @@ interface MessageProps {
 /** A turn of the conversation. */
 export function Message({ turn, writing, onEdit, onRegenerate }: MessageProps) {
   const [editing, setEditing] = useState(false);
-  const { role, text, reasoning, timing, error } = turn;
+  const { role, text, reasoning, timing, stopped, error } = turn;
   const edit = (changed: string) => {
     setEditing(false);
     onEdit?.(changed);
@@ -31,6 +31,7 @@ export function Message({ turn, writing, onEdit, onRegenerate }: MessageProps) {
       {error !== undefined && <p role="alert">{showError(error)}</p>}
       <footer>
         {writing && <span class="faint">writing…</span>}
+        {stopped && <span class="faint">stopped</span>}
         {timing && <span class="faint">{showTiming(timing)}</span>}
         {onEdit && (
           <button type="button" class="quiet" onClick={() => setEditing(true)}>
@@ -76,7 +77,7 @@ function Editor({
   );
 }
 
-const ENDS = { stop: "", length: ", cut at the limit", aborted: ", stopped" } as const;
+const ENDS = { stop: "", length: ", cut at the limit" } as const;
 
 function showTiming({ promptTokens, cachedTokens, generatedTokens, pp, tg, ended }: Timing): string {
   const kept = cachedTokens > 0 ? ` (${cachedTokens} kept)` : "";

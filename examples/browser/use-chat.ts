@@ -7,8 +7,9 @@ export interface Turn {
   readonly role: "user" | "assistant";
   readonly text: string;
   readonly reasoning?: string;
-  /** Of an answer that has ended. */
+  /** Of an answer that has ended by itself. */
   readonly timing?: Timing;
+  readonly stopped?: boolean;
   readonly error?: unknown;
 }
 
@@ -19,7 +20,7 @@ export interface Timing {
   /** Tokens a second; null where there was too little to time. */
   readonly pp: number | null;
   readonly tg: number | null;
-  readonly ended: "stop" | "length" | "aborted";
+  readonly ended: "stop" | "length";
 }
 
 /** The answer is drawn again so often while it is written: a person reads no faster, and drawing takes time from the page. */
@@ -120,12 +121,11 @@ async function streamAnswer(model: Remote<Model>, request: ChatCompletionParamsS
       clock.drawn = clock.last;
       show(turn);
     }
+    show({ ...turn, timing: usage ? timingOf(usage, clock, ended) : undefined });
   } catch (error) {
-    show(turn);
+    show({ ...turn, stopped: signal.aborted });
     if (!signal.aborted) throw error;
-    ended = "aborted";
   }
-  show({ ...turn, timing: usage ? timingOf(usage, clock, ended) : undefined });
 }
 
 function timingOf(usage: Usage, { start, first, last }: { start: number; first: number; last: number }, ended: Timing["ended"]): Timing {

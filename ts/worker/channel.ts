@@ -51,6 +51,8 @@ export class Channel {
   /** What the other side may call. */
   readonly #objects = new Map<number, object>();
   readonly #ids = new WeakMap<object, number>();
+  /** How many stand-ins the other side has made of a live object. */
+  readonly #standIns = new Map<number, number>();
   /** Signals of this side that the other one follows, and the other way round. */
   readonly #signals = new Map<number, AbortSignal>();
   readonly #controllers = new Map<number, AbortController>();
@@ -147,7 +149,7 @@ export class Channel {
         this.#controllers.get(message.signal)?.abort(new RemoteAbort(message.signal));
         break;
       case "release":
-        this.#objects.delete(message.target);
+        this.#release(message.target);
         break;
       default: {
         const pending = this.#pending.get(message.id);
@@ -156,6 +158,14 @@ export class Channel {
         else pending?.reject(unpackFailure(message.failure, (signal) => this.#signals.get(signal)?.reason));
       }
     }
+  }
+
+  #release(target: number): void {
+    const left = (this.#standIns.get(target) ?? 1) - 1;
+    this.#standIns.set(target, left);
+    if (left > 0) return;
+    this.#standIns.delete(target);
+    this.#objects.delete(target);
   }
 
   async #serve({ id, target, method, args }: Message & { kind: "call" }): Promise<void> {
@@ -228,6 +238,7 @@ export class Channel {
     if (owner) return { [MARK]: "yours", id: owner.id } satisfies Mark;
     if (this.#live.some(({ prototype }) => Object.getPrototypeOf(value) === prototype)) {
       const id = this.#register(value);
+      this.#standIns.set(id, (this.#standIns.get(id) ?? 0) + 1);
       return { [MARK]: "live", id, ...describe(value, (member) => this.#pack(member, scope)) } satisfies Mark;
     }
     return mapParts(value, (part) => this.#pack(part, scope));
