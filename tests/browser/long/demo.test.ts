@@ -52,6 +52,7 @@ describe.skipIf(!browser)("the demo page, at length", () => {
     const before = server.sentBytes;
     server.cutAt = before + 0.4 * bytes.length;
     server.staysDown = true;
+    server.beforeCut = () => new Promise((resolve) => setTimeout(resolve, 1000)); // what is still in sockets when they close is lost
     await page.getByRole("button", { name: "Load", exact: true }).click();
     await page.getByText(/Downloading: (8|9)\.\d MiB of/).waitFor();
     await page.getByRole("button", { name: "Stop loading" }).click();
