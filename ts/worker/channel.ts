@@ -1,4 +1,5 @@
 import { BackendError, DisposedError, InvalidArgumentError } from "../errors.ts";
+import { buffersOf, type Callable, callBack, end, isIterator, leave, type Scope } from "./calls.ts";
 import { type Failure, packFailure, RemoteAbort, unpackFailure } from "./failures.ts";
 import { describe, type LiveClass, MARK, type Mark, mapParts, markOf } from "./marks.ts";
 
@@ -15,9 +16,6 @@ type Message =
   | { readonly kind: "abort"; readonly signal: number }
   | { readonly kind: "release"; readonly target: number };
 
-type Callable = (...args: unknown[]) => unknown;
-/** What to do when a call, or the iteration that it began, has ended. */
-type Scope = (() => void)[];
 interface Pending {
   resolve(value: unknown): void;
   reject(reason: unknown): void;
@@ -291,30 +289,4 @@ export class Channel {
     this.#forgotten.register(remote, id);
     return remote;
   }
-}
-
-function end(scope: Scope): void {
-  for (const step of scope.splice(0)) step();
-}
-
-async function leave(iterator: AsyncIterator<unknown>): Promise<IteratorResult<unknown>> {
-  return (await iterator.return?.()) ?? { value: undefined, done: true };
-}
-
-const isIterator = (value: unknown): boolean => typeof value === "object" && value !== null && Symbol.asyncIterator in value;
-
-/** A callback that throws must not stop the engine, nor go unheard. */
-function callBack(callback: Callable, args: readonly unknown[]): unknown {
-  try {
-    return callback(...args);
-  } catch (error) {
-    reportError(error);
-    throw error;
-  }
-}
-
-/** Buffers of a result: whoever asked owns it, so that they move instead of being copied. */
-function buffersOf(value: unknown): Transferable[] {
-  const views = (Array.isArray(value) ? value : [value]).filter((one) => ArrayBuffer.isView(one));
-  return [...new Set(views.map((view) => view.buffer))].filter((buffer) => buffer instanceof ArrayBuffer);
 }
