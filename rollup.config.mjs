@@ -1,7 +1,9 @@
 import { chmodSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import esbuild from "rollup-plugin-esbuild";
 import { assets } from "./scripts/rollup-assets.mjs";
+import { demoFiles, ownPackage } from "./scripts/rollup-demo.mjs";
 import { xgrammar } from "./scripts/rollup-xgrammar.mjs";
 
 const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
@@ -22,11 +24,21 @@ const withoutNode = {
   load: (id) => (id === "no-node" ? { code: "export default {};", syntheticNamedExports: true } : null),
 };
 
-/** `import("tandem:worker-script")` gives the worker, built just before, as text. */
-const workerScript = {
-  name: "tandem-worker-script",
-  resolveId: (source) => (source === "tandem:worker-script" ? "worker-script" : null),
-  load: (id) => (id === "worker-script" ? `export default ${JSON.stringify(readFileSync("dist/browser/worker.js", "utf8"))};` : null),
+/** `import("tandem:worker-script")` and `import("tandem:grammar-script")` give scripts that were built just before, as text. */
+const SCRIPTS = { "tandem:worker-script": "dist/browser/worker.js", "tandem:grammar-script": "dist/browser/grammar.js" };
+const workerScripts = {
+  name: "tandem-worker-scripts",
+  resolveId: (source) => (Object.hasOwn(SCRIPTS, source) ? source.replace("tandem:", "") : null),
+  load: (id) => {
+    const path = SCRIPTS[`tandem:${id}`];
+    return path ? `export default ${JSON.stringify(readFileSync(path, "utf8"))};` : null;
+  },
+};
+
+/** The worker fetches its grammar compiler only when it needs it. */
+const grammarOnDemand = {
+  name: "tandem-grammar-on-demand",
+  resolveId: (source) => (source === "xgrammar:binding" ? path.resolve("ts/worker/grammar-script.ts") : null),
 };
 
 // Older Safari has no Symbol.dispose: the classes would name their method "undefined", and the lowered `using` not find it.
@@ -35,7 +47,7 @@ const intro = 'Symbol.dispose ??= Symbol.for("Symbol.dispose");\nSymbol.asyncDis
 /** es2022 is what Node 20 and browsers of 2023 read; `using` is lowered for them. */
 const typescript = (options) => [
   nodeResolve({ extensions: [".ts", ".mjs", ".js"], browser: options.browser }),
-  esbuild({ target: "es2022", tsconfig: false, minify: options.minify }),
+  esbuild({ target: "es2022", tsconfig: false, minify: options.minify, jsx: "automatic", jsxImportSource: "preact" }),
 ];
 
 const node = {
@@ -58,7 +70,13 @@ const node = {
 const worker = {
   input: "ts/worker/engine.ts",
   output: { file: "dist/browser/worker.js", format: "es", inlineDynamicImports: true, generatedCode: "es2015", intro },
-  plugins: [assets(), withoutNode, ...typescript({ browser: true, minify: true })],
+  plugins: [grammarOnDemand, assets(), withoutNode, ...typescript({ browser: true, minify: true })],
+};
+
+const grammar = {
+  input: "xgrammar:binding",
+  output: { file: "dist/browser/grammar.js", format: "es", generatedCode: "es2015" },
+  plugins: [xgrammar(), ...typescript({ browser: true, minify: true })],
 };
 
 /** What a page imports: small, and the worker's script in a chunk that is fetched when a model is loaded. */
@@ -72,8 +90,29 @@ const page = {
     generatedCode: "es2015",
     intro,
   },
-  plugins: [workerScript, assets(), withoutNode, ...typescript({ browser: true, minify: false })],
+  plugins: [workerScripts, assets(), withoutNode, ...typescript({ browser: true, minify: false })],
+};
+
+/** The demo, self-contained: its page, style, the library and the example model. */
+const demo = {
+  input: { app: "examples/browser/app.tsx" },
+  output: {
+    dir: "dist/page",
+    format: "es",
+    entryFileNames: "[name].js",
+    chunkFileNames: "chunks/[name].js",
+    generatedCode: "es2015",
+    intro,
+  },
+  plugins: [
+    ownPackage("ts/browser.ts"),
+    demoFiles("examples/browser"),
+    workerScripts,
+    assets(),
+    withoutNode,
+    ...typescript({ browser: true, minify: true }),
+  ],
 };
 
 /** `--configNode` builds what Node and Deno run, and no more. */
-export default ({ configNode }) => (configNode ? node : [node, worker, page]);
+export default ({ configNode }) => (configNode ? node : [node, grammar, worker, page, demo]);

@@ -5,7 +5,13 @@ import path from "node:path";
 
 /** What makes a page cross-origin isolated, so that threads can share memory. */
 const ISOLATION = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
+const TYPES = {
+  ".html": "text/html",
+  ".css": "text/css",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
+};
 
 /** Chromium out of @sparticuz/chromium, or the one at TANDEM_CHROMIUM. */
 export async function chromiumPath() {

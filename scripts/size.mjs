@@ -17,8 +17,11 @@ const all = (paths) => measure(Buffer.concat(paths.map((path) => readFileSync(pa
 const row = (name, { raw, gzip }) => console.log(`${name.padEnd(46)} ${kb(raw)} ${kb(gzip)}`);
 
 console.log(`${"".padEnd(46)} ${"raw".padStart(10)} ${"gzip".padStart(10)}`);
-const page = ["dist/browser/index.js", ...folder("dist/browser/chunks", /\.js$/)];
+// Fetched when an answer is constrained for the first time.
+const onDemand = folder("dist/browser/chunks", /^grammar-script.*\.js$/);
+const page = ["dist/browser/index.js", ...folder("dist/browser/chunks", /\.js$/).filter((path) => !onDemand.includes(path))];
 for (const path of page) row(path, all([path]));
+for (const path of onDemand) row(`${path} (on demand)`, all([path]));
 console.log("of which, in the worker:");
 for (const build of ["simd", "relaxed"]) row(`  kernels, ${build}`, all([`build/kernels.${build}.wasm`]));
 row("  shaders", all([...folder("gpu", /\.wgsl$/), ...folder("gpu/weights", /\.wgsl$/)]));

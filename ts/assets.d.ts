@@ -17,3 +17,9 @@ declare module "xgrammar:binding" {
   const instantiate: import("./api/grammar/xgrammar-binding.ts").Instantiate;
   export default instantiate;
 }
+
+/** dist/browser/grammar.js as text. */
+declare module "tandem:grammar-script" {
+  const script: string;
+  export default script;
+}

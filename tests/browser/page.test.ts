@@ -114,6 +114,37 @@ describe.skipIf(!browser).each([
     expect(seen.count).toBeLessThan(6);
   });
 
+  it("chats, also held to a grammar, plans and sweeps", async () => {
+    const seen = await page.evaluate(async (question) => {
+      const { model, tandem } = window;
+      const messages: tandem.ChatMessageParam[] = [{ role: "user", content: question }];
+      const request = { messages, temperature: 0, max_tokens: 8, stream: true, stream_options: { include_usage: true } } as const;
+      let streamed = "";
+      let usage: tandem.Usage | null | undefined;
+      const read: number[] = [];
+      const onPrompt = ({ readTokens }: tandem.PromptProgress) => void read.push(readTokens);
+      for await (const chunk of await model.chat.completions.create(request, { onPrompt })) {
+        streamed += chunk.choices[0]?.delta.content ?? "";
+        usage = chunk.usage ?? usage;
+      }
+      const { choices } = await model.chat.completions.create({ messages, temperature: 0, max_tokens: 8 });
+      const held = await model.chat.completions.create({ messages, grammar: 'root ::= "yes" | "no"' });
+      const { finished } = (await model.queue()).stats;
+      const context = await model.createContext({ contextLength: 16, ubatch: 8, checkpoints: 1 });
+      const rows: tandem.SweepRow[] = [];
+      for await (const row of tandem.sweep(model, context, { generated: 2 })) rows.push(row);
+      const header = await tandem.readModelHeader("/models/qwen3next-mini-q4_k_m.gguf");
+      const { report } = await header.explain({ gpuLayers: 4 });
+      const answers = { streamed, whole: choices[0]!.message.content, held: held.choices[0]!.message.content };
+      return { ...answers, usage, read, finished, rows: rows.map(({ nKv }) => nKv), splits: report.graphSplits };
+    }, QUESTION);
+    expect(seen.streamed.length).toBeGreaterThan(0);
+    expect(seen).toMatchObject({ whole: seen.streamed, finished: 3, rows: [0, 8], splits: 3 });
+    expect(["yes", "no"]).toContain(seen.held);
+    expect(seen.usage?.completion_tokens).toBe(8);
+    expect(seen.read.at(-1)).toBe(seen.usage?.prompt_tokens);
+  });
+
   it("gives everything back on dispose, and nothing went to the console but one hint", async () => {
     const after = await page.evaluate(async () => {
       const { model } = window;

@@ -10,6 +10,8 @@ export interface Served {
   ranges?: boolean;
   /** Default: true. */
   length?: boolean;
+  /** More headers of its answers. */
+  headers?: Record<string, string>;
 }
 
 export interface Seen {
@@ -109,8 +111,12 @@ export class FileServer {
     await this.#send(file, headers.range, response);
   }
 
-  async #send({ bytes, etag, modified, ranges = true, length = true }: Served, range: string | undefined, response: ServerResponse) {
-    const version = { ...(etag && { etag }), ...(modified && { "last-modified": modified }) };
+  async #send(
+    { bytes, etag, modified, ranges = true, length = true, headers }: Served,
+    range: string | undefined,
+    response: ServerResponse,
+  ) {
+    const version = { ...headers, ...(etag && { etag }), ...(modified && { "last-modified": modified }) };
     const match = ranges ? /^bytes=(\d+)-(\d+)$/.exec(range ?? "") : null;
     const start = match ? Number(match[1]) : 0;
     if (match && start >= bytes.length) {

@@ -22,7 +22,7 @@ describe("types of the package in a page", () => {
     expectTypeOf<T.Remote<T.Tokenizer>["encode"]>().returns.resolves.toEqualTypeOf<number[]>();
     expectTypeOf<T.Remote<T.Tokenizer>["decoder"]>().returns.resolves.toEqualTypeOf<T.Remote<T.StreamDecoder>>();
     expectTypeOf<T.Remote<T.ChatTemplate>["render"]>().returns.resolves.toBeString();
-    expectTypeOf<T.Model | T.Context | T.Tokenizer | T.ChatTemplate | T.StreamDecoder | T.Metadata>().toEqualTypeOf<T.Live>();
+    expectTypeOf<T.Model | T.Context | T.Tokenizer | T.ChatTemplate | T.StreamDecoder | T.Metadata>().toExtend<T.Live>();
     expectTypeOf<typeof T.generate>().parameter(0).toEqualTypeOf<T.Remote<T.Context>>();
     expectTypeOf<typeof T.generate>().parameter(3).toEqualTypeOf<T.GenerateOptions | undefined>();
   });

@@ -26,6 +26,13 @@ class Counter {
   }
 }
 
+/** One whose members are partly those of the class that it extends. */
+class Doubler extends Counter {
+  double(amount: number): number {
+    return this.add(2 * amount);
+  }
+}
+
 interface RemoteCounter {
   readonly name: string;
   readonly step: number;
@@ -35,8 +42,15 @@ interface RemoteCounter {
   dispose(): Promise<void>;
 }
 
+const kept = new Counter();
 const root = {
   counter: () => new Counter(),
+  doubler: () => new Doubler(),
+  kept: () => kept,
+  countLater: async (options: { signal: AbortSignal; onStart: () => void }) => {
+    options.onStart();
+    return new Counter().count(options.signal);
+  },
   read: (counter: Counter) => counter.add(0),
   callBack: async (options: { onStep: (step: number) => unknown }) => {
     for (let i = 0; i < 3; i++) options.onStep(i);
@@ -54,7 +68,7 @@ const open: MessagePort[] = [];
 function connect(): Channel {
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
-  new Channel(port2, root, [Counter]);
+  new Channel(port2, root, [Counter, Doubler]);
   const channel = new Channel(port1);
   port1.start();
   port2.start();
@@ -72,6 +86,47 @@ describe("a channel between two threads", () => {
     expect(await counter.add(5)).toBe(5);
     expect(await channel.call(ROOT, "read", [counter])).toBe(5);
     await expect(connect().call(ROOT, "read", [counter])).rejects.toThrow(InvalidArgumentError);
+  });
+
+  it("knows the members that a class inherits", async () => {
+    const doubler = (await connect().call(ROOT, "doubler", [])) as RemoteCounter & { double(amount: number): Promise<number> };
+    expect([doubler.step, await doubler.add(1), await doubler.double(2)]).toEqual([2, 1, 5]);
+    for await (const value of doubler.count()) {
+      expect(value).toBe(6);
+      break;
+    }
+  });
+
+  it("gives async iterators that a call promised, and follows the call's signal to their end", async () => {
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    let started = 0;
+    const options = { signal: abort.signal, onStart: () => void started++ };
+    const counts = (await connect().call(ROOT, "countLater", [options])) as AsyncGenerator<number>;
+    const seen: number[] = [];
+    const loop = async () => {
+      for await (const value of counts) if (seen.push(value) === 3) abort.abort(reason);
+    };
+    await expect(loop()).rejects.toBe(reason);
+    expect([started, ...seen.slice(0, 3)]).toEqual([1, 1, 2, 3]);
+  });
+
+  it("lets an object go with its last stand-in", async () => {
+    const { port1, port2 } = new MessageChannel();
+    open.push(port1, port2);
+    new Channel(port2, root, [Counter]);
+    port2.start();
+    const ask = (target: number, method: string): Promise<{ kind: string; value: { id: number } }> => {
+      port1.postMessage({ kind: "call", id: 1, target, method, args: method === "add" ? [0] : [] });
+      return new Promise((resolve) => port1.addEventListener("message", ({ data }) => resolve(data), { once: true }));
+    };
+    port1.start();
+    const { id } = (await ask(ROOT, "kept")).value;
+    expect((await ask(ROOT, "kept")).value.id).toBe(id);
+    port1.postMessage({ kind: "release", target: id });
+    expect((await ask(id, "add")).kind).toBe("result");
+    port1.postMessage({ kind: "release", target: id });
+    expect((await ask(id, "add")).kind).toBe("failure");
   });
 
   it("keeps the class, code and fields of errors", async () => {

@@ -1,11 +1,8 @@
 import { type Command, Option } from "commander";
-import { bankPins, planBanks } from "../engine/banks.ts";
 import { resolveContext } from "../engine/context.ts";
 import { examine } from "../engine/examine.ts";
 import { scheduleModel } from "../engine/executor.ts";
-import { imaginedCpu, imaginedTargets, type Machine } from "../engine/machine.ts";
-import { chooseLayers } from "../engine/open-machine.ts";
-import { checkPlacement, placementPins, wantsGpu } from "../engine/placement.ts";
+import { imagineMachine } from "../engine/model-header.ts";
 import { type GgufFile, openGguf } from "../index.ts";
 import { buildModel, type ContextShape, type ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
@@ -55,7 +52,10 @@ async function explain(path: string | undefined, flags: ExplainFlags, terminal: 
     const { architecture, config } = examine(file);
     const { shape } = resolveContext(config, contextOptions(flags, config));
     const model = buildModel(architecture, file, config, shape);
-    const { machine, gpuLayers } = imagineMachine(model, config, flags);
+    const placement = placementOptions(flags);
+    if (placement.gpuLayers === "auto" && placement.gpuMemory === undefined)
+      throw new UsageError("--gpu-memory: wanted the MiB that -ngl auto may fill, as no GPU is asked here, got none");
+    const { machine, gpuLayers } = imagineMachine(model, config, placement);
     const schedule = scheduleModel(model, machine, shape.max);
     const kvCache = new Set(model.layers.flatMap((layer) => (layer.kind === "attention" ? [layer.K, layer.V] : [])));
     const report = reportSchedule({ graph: model.graph, schedule, ...machine, max: shape.max, kvCache });
@@ -69,29 +69,6 @@ async function explain(path: string | undefined, flags: ExplainFlags, terminal: 
   } finally {
     await file.close();
   }
-}
-
-/** The devices as the flags want them, with every kernel there: nothing is opened. */
-function imagineMachine(
-  model: ModelGraph,
-  config: Config,
-  flags: PlacementFlags,
-): { machine: Pick<Machine, "targets" | "pins" | "maxSplits">; gpuLayers: number } {
-  const options = placementOptions(flags);
-  const { maxSplits, gpuMemory } = options;
-  checkPlacement(options);
-  const hasGpu = wantsGpu(options);
-  if (options.gpuLayers === "auto" && gpuMemory === undefined)
-    throw new UsageError("--gpu-memory: wanted the MiB that -ngl auto may fill, as no GPU is asked here, got none");
-  const gpuLayers = hasGpu ? chooseLayers(model, config, options, gpuMemory ?? Number.POSITIVE_INFINITY) : 0;
-  const pins = hasGpu ? placementPins(config, options, gpuLayers) : imaginedCpu.pins;
-  const banks = planBanks(model, config, pins);
-  const machine = {
-    targets: imaginedTargets(banks.bytes.length, hasGpu),
-    pins: bankPins(pins, banks, hasGpu),
-    maxSplits: maxSplits === undefined ? undefined : maxSplits + banks.borders,
-  };
-  return { machine, gpuLayers };
 }
 
 /** Which model this is, and how much of it goes to the GPU. */

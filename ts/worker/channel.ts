@@ -1,4 +1,5 @@
 import { BackendError, DisposedError, InvalidArgumentError } from "../errors.ts";
+import { buffersOf, type Callable, callBack, end, isIterator, leave, type Scope } from "./calls.ts";
 import { type Failure, packFailure, RemoteAbort, unpackFailure } from "./failures.ts";
 import { describe, type LiveClass, MARK, type Mark, mapParts, markOf } from "./marks.ts";
 
@@ -18,10 +19,8 @@ type Message =
 interface Pending {
   resolve(value: unknown): void;
   reject(reason: unknown): void;
+  readonly scope: Scope;
 }
-type Callable = (...args: unknown[]) => unknown;
-/** What to do when a call, or the iteration that it began, has ended. */
-type Scope = (() => void)[];
 type Answers = AsyncGenerator<unknown, unknown, unknown>;
 
 /** The object that a channel was opened with, on the side that offers one. */
@@ -50,6 +49,8 @@ export class Channel {
   /** What the other side may call. */
   readonly #objects = new Map<number, object>();
   readonly #ids = new WeakMap<object, number>();
+  /** How many stand-ins the other side has made of a live object. */
+  readonly #standIns = new Map<number, number>();
   /** Signals of this side that the other one follows, and the other way round. */
   readonly #signals = new Map<number, AbortSignal>();
   readonly #controllers = new Map<number, AbortController>();
@@ -65,21 +66,30 @@ export class Channel {
     port.addEventListener("message", ({ data }) => this.#receive(data as Message));
   }
 
-  /** Calls a method on the other side. Callbacks and signals among the arguments are forgotten at its end, unless a scope is given. */
+  /**
+   * Calls a method on the other side. Callbacks and signals among the arguments are forgotten at its end, or at that of the async iterator
+   * that it gives, unless a scope is given.
+   */
   async call(target: number, method: string, args: readonly unknown[], scope?: Scope): Promise<unknown> {
     const own = scope ?? [];
+    let lent = false;
     try {
-      return await this.#send(target, method, args, own);
+      const value = await this.#send(target, method, args, own);
+      lent = isIterator(value);
+      return value;
     } finally {
-      if (!scope) end(own);
+      if (!scope && !lent) end(own);
     }
   }
 
-  /** Runs an async iterator of the other side, one step ahead of the loop here, so that neither waits for messages to cross. */
+  /** Runs an async iterator of the other side. */
   async *iterate(target: number, method: string, args: readonly unknown[]): Answers {
-    const scope: Scope = [];
+    return yield* (await this.call(target, method, args)) as Answers;
+  }
+
+  /** Runs an iterator of the other side one step ahead of the loop here, so that neither waits for messages to cross. */
+  async *#run(iterator: number, scope: Scope): Answers {
     try {
-      const iterator = (await this.#send(target, method, args, scope)) as number;
       const next = () => this.#send(iterator, "next", [], scope) as Promise<IteratorResult<unknown>>;
       let step = next();
       try {
@@ -117,7 +127,7 @@ export class Channel {
       if (this.#closed) throw this.#closed;
       const id = ++this.#lastId;
       const packed = args.map((value) => this.#pack(value, scope));
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { resolve, reject, scope });
       try {
         this.#post({ kind: "call", id, target, method, args: packed });
       } catch (cause) {
@@ -137,15 +147,23 @@ export class Channel {
         this.#controllers.get(message.signal)?.abort(new RemoteAbort(message.signal));
         break;
       case "release":
-        this.#objects.delete(message.target);
+        this.#release(message.target);
         break;
       default: {
         const pending = this.#pending.get(message.id);
         this.#pending.delete(message.id);
-        if (message.kind === "result") pending?.resolve(this.#unpack(message.value, []));
+        if (message.kind === "result") pending?.resolve(this.#unpack(message.value, pending.scope));
         else pending?.reject(unpackFailure(message.failure, (signal) => this.#signals.get(signal)?.reason));
       }
     }
+  }
+
+  #release(target: number): void {
+    const left = (this.#standIns.get(target) ?? 1) - 1;
+    this.#standIns.set(target, left);
+    if (left > 0) return;
+    this.#standIns.delete(target);
+    this.#objects.delete(target);
   }
 
   async #serve({ id, target, method, args }: Message & { kind: "call" }): Promise<void> {
@@ -155,9 +173,11 @@ export class Channel {
       const object = this.#objects.get(target);
       if (!object) throw new DisposedError(`${method}: what it was called on is no longer there`);
       const given = args.map((value) => this.#unpack(value, scope));
-      const result = method === ITSELF ? callBack(object as Callable, given) : (object as Record<string, Callable>)[method]!(...given);
+      const result = await (method === ITSELF
+        ? callBack(object as Callable, given)
+        : (object as Record<string, Callable>)[method]!(...given));
       lent = isIterator(result);
-      const value = lent ? this.#lend(result as Answers, scope) : this.#pack(await result, []);
+      const value = lent ? this.#lend(result as AsyncIterable<unknown>, scope) : this.#pack(result, []);
       this.#post({ kind: "result", id, value }, buffersOf(value));
     } catch (error) {
       this.#fail(id, error);
@@ -176,7 +196,8 @@ export class Channel {
   }
 
   /** Lets the other side run an iterator; the scope of the call that made it ends with it. */
-  #lend(iterator: Answers, scope: Scope): number {
+  #lend(iterable: AsyncIterable<unknown>, scope: Scope): Mark {
+    const iterator = iterable[Symbol.asyncIterator]();
     const finish = () => {
       this.#objects.delete(id);
       end(scope);
@@ -191,8 +212,8 @@ export class Channel {
         throw error;
       }
     };
-    const id = this.#register({ next: () => step(iterator.next()), return: () => step(iterator.return(undefined)) });
-    return id;
+    const id = this.#register({ next: () => step(iterator.next()), return: () => step(leave(iterator)) });
+    return { [MARK]: "iterator", id };
   }
 
   #register(object: object): number {
@@ -215,6 +236,7 @@ export class Channel {
     if (owner) return { [MARK]: "yours", id: owner.id } satisfies Mark;
     if (this.#live.some(({ prototype }) => Object.getPrototypeOf(value) === prototype)) {
       const id = this.#register(value);
+      this.#standIns.set(id, (this.#standIns.get(id) ?? 0) + 1);
       return { [MARK]: "live", id, ...describe(value, (member) => this.#pack(member, scope)) } satisfies Mark;
     }
     return mapParts(value, (part) => this.#pack(part, scope));
@@ -253,6 +275,8 @@ export class Channel {
       }
       case "live":
         return this.#standIn(mark);
+      case "iterator":
+        return this.#run(mark.id, scope);
     }
   }
 
@@ -265,26 +289,4 @@ export class Channel {
     this.#forgotten.register(remote, id);
     return remote;
   }
-}
-
-function end(scope: Scope): void {
-  for (const step of scope.splice(0)) step();
-}
-
-const isIterator = (value: unknown): boolean => typeof value === "object" && value !== null && Symbol.asyncIterator in value;
-
-/** A callback that throws must not stop the engine, nor go unheard. */
-function callBack(callback: Callable, args: readonly unknown[]): unknown {
-  try {
-    return callback(...args);
-  } catch (error) {
-    reportError(error);
-    throw error;
-  }
-}
-
-/** Buffers of a result: whoever asked owns it, so that they move instead of being copied. */
-function buffersOf(value: unknown): Transferable[] {
-  const views = (Array.isArray(value) ? value : [value]).filter((one) => ArrayBuffer.isView(one));
-  return [...new Set(views.map((view) => view.buffer))].filter((buffer) => buffer instanceof ArrayBuffer);
 }

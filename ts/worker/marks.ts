@@ -16,7 +16,7 @@ interface Description {
 }
 
 export type Mark =
-  | { readonly [MARK]: "function" | "yours"; readonly id: number }
+  | { readonly [MARK]: "function" | "yours" | "iterator"; readonly id: number }
   | { readonly [MARK]: "signal"; readonly id: number; readonly aborted: boolean }
   | ({ readonly [MARK]: "live"; readonly id: number } & Description);
 
@@ -39,11 +39,17 @@ export function describe(object: object, pack: (member: unknown) => unknown): De
   for (const [key, value] of Object.entries(object)) if (!(value instanceof Map)) data[key] = pack(value);
   const methods: string[] = [];
   const iterators: string[] = [];
-  for (const [key, { value, get }] of Object.entries(Object.getOwnPropertyDescriptors(Object.getPrototypeOf(object)))) {
+  for (const [key, { value, get }] of Object.entries(membersOf(Object.getPrototypeOf(object)))) {
     if (get) data[key] = pack(get.call(object));
     else if (key === "constructor") continue;
     else if (Object.prototype.toString.call(value) === "[object AsyncGeneratorFunction]") iterators.push(key);
     else methods.push(key);
   }
   return { data, methods, iterators };
+}
+
+/** Of a class and those that it extends. */
+function membersOf(prototype: object): Record<string, PropertyDescriptor> {
+  if (prototype === Object.prototype) return {};
+  return { ...membersOf(Object.getPrototypeOf(prototype)), ...Object.getOwnPropertyDescriptors(prototype) };
 }

@@ -1,0 +1,91 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { launchChromium } from "../../scripts/chromium.mjs";
+import type { FileServer } from "../files/server.ts";
+import { seriousViolations } from "./axe.ts";
+import * as demo from "./demo.ts";
+
+const browser: Browser | undefined = await launchChromium();
+afterAll(() => browser?.close());
+
+describe.skipIf(!browser)("the demo page", () => {
+  let server: FileServer;
+  let page: Page;
+  let said: string[];
+  beforeAll(async () => {
+    server = await demo.serveDemo({ isolated: true });
+    [page, said] = await demo.openDemo(browser!, server);
+  });
+  afterAll(async () => {
+    await page.context().close();
+    await server.stop();
+  });
+
+  it("plans with the header alone: splits and the picture follow the slider", async () => {
+    expect(await demo.planOf(page)).toEqual({ splits: 1, crossings: 0 });
+    const sent = server.sentBytes;
+    const seen = [];
+    for (const layers of [4, 8]) {
+      await demo.setGpuLayers(page, layers);
+      await demo.plannedFor(page, layers);
+      seen.push([await demo.planOf(page), await demo.pictureOf(page)]);
+    }
+    expect(seen).toEqual([
+      [
+        { splits: 3, crossings: 2 },
+        { boxes: 3, arrows: 2 },
+      ],
+      [
+        { splits: 1, crossings: 0 },
+        { boxes: 1, arrows: 0 },
+      ],
+    ]);
+    await page.getByRole("spinbutton", { name: "Splits at most" }).fill("2");
+    await demo.setGpuLayers(page, 4);
+    await page.getByText("(split_budget)").waitFor();
+    await page.getByRole("spinbutton", { name: "Splits at most" }).fill("");
+    await demo.setGpuLayers(page, 0);
+    expect(server.sentBytes).toBe(sent);
+  });
+
+  it("streams the model in and answers as the command does", async () => {
+    const ready = demo.load(page);
+    await page.getByText(/^(Downloading|Loading): .* of 2\d\.\d MiB/).waitFor();
+    await ready;
+    await demo.setGreedy(page, demo.TOKENS);
+    await demo.ask(page, demo.QUESTION);
+    expect(await demo.answerOf(page)).toBe(demo.commandAnswer(demo.QUESTION, demo.TOKENS));
+  });
+
+  it("regenerates, edits and stops", async () => {
+    const first = await demo.answerOf(page);
+    await page.getByRole("button", { name: "Regenerate" }).click();
+    expect(await demo.answerOf(page)).toBe(first);
+    await page.getByRole("button", { name: "Edit" }).click();
+    await page.getByRole("textbox", { name: "Edited message" }).fill("What is the package vim?");
+    await page.getByRole("spinbutton", { name: "Tokens at most" }).fill("");
+    await page.locator(".message.user").getByRole("button", { name: "Send" }).click();
+    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    await page
+      .getByText(/stopped|written/)
+      .last()
+      .waitFor();
+    expect(await page.locator(".message").count()).toBe(2);
+    expect(await page.locator(".message.user").textContent()).toContain("vim");
+    await page.getByRole("button", { name: "Send" }).waitFor();
+  });
+
+  it("has no serious violation of WCAG", async () => {
+    expect(await seriousViolations(page)).toEqual([]);
+  });
+
+  it("starts from OPFS when it is opened again", async () => {
+    server.seen.length = 0;
+    await page.reload();
+    await page.getByText("qwen3next, 8 layers").waitFor();
+    await demo.load(page);
+    expect(server.seen.map(({ path }) => path)).toContain("/app.js");
+    expect(server.seen.map(({ path }) => path)).not.toContain(demo.MODEL_PATH);
+    expect(said).toEqual([]);
+  });
+});

@@ -1,0 +1,141 @@
+import { readFileSync } from "node:fs";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { launchChromium } from "../../../scripts/chromium.mjs";
+import type { FileServer } from "../../files/server.ts";
+import { seriousViolations } from "../axe.ts";
+import * as demo from "../demo.ts";
+
+const browser: Browser | undefined = await launchChromium();
+afterAll(() => browser?.close());
+
+describe.skipIf(!browser)("the demo page, at length", () => {
+  let server: FileServer;
+  let page: Page;
+  let expected: string;
+  beforeAll(() => {
+    expected = demo.commandAnswer(demo.QUESTION, demo.TOKENS);
+  });
+  beforeEach(async () => {
+    server = await demo.serveDemo({ isolated: true });
+    [page] = await demo.openDemo(browser!, server);
+  });
+  afterEach(async () => {
+    await page.context().close();
+    await server.stop();
+  });
+
+  it.each([0, 4, 8])("answers as the command does with %i of 8 layers on the GPU", async (layers) => {
+    await demo.setGpuLayers(page, layers);
+    await demo.load(page);
+    await page.getByText(layers === 0 ? "weights on wasm" : `${layers} of 8 layers,`).waitFor();
+    await demo.setGreedy(page, demo.TOKENS);
+    await demo.ask(page, demo.QUESTION);
+    expect(await demo.answerOf(page)).toBe(expected);
+  });
+
+  it("loses the GPU in mid-answer, says so, and goes on with the CPU", async () => {
+    await demo.setGpuLayers(page, 8);
+    await demo.load(page);
+    await demo.setGreedy(page, demo.TOKENS);
+    await demo.ask(page, demo.QUESTION);
+    await page.locator(".message.assistant .markdown").filter({ hasText: /\w/ }).waitFor();
+    await Promise.all(page.workers().map((worker) => worker.evaluate(destroyDevice)));
+    await page.getByText("(device_lost)").waitFor();
+    await page.getByText("Ready after").getByText("weights on wasm").waitFor();
+    await page.getByRole("button", { name: "Regenerate" }).click();
+    expect(await demo.answerOf(page)).toBe(expected);
+  });
+
+  it("takes up a download that was cut at 40 %, and fetches less than 1 % twice", async () => {
+    const { bytes } = server.files.get(demo.MODEL_PATH)!;
+    const before = server.sentBytes;
+    server.cutAt = before + 0.4 * bytes.length;
+    server.staysDown = true;
+    server.beforeCut = () => new Promise((resolve) => setTimeout(resolve, 1000)); // what is still in sockets when they close is lost
+    await page.getByRole("button", { name: "Load", exact: true }).click();
+    await page.getByText(/Downloading: (8|9)\.\d MiB of/).waitFor();
+    await page.getByRole("button", { name: "Stop loading" }).click();
+    await page.getByRole("button", { name: "Load", exact: true }).waitFor();
+    const cutAt = server.sentBytes - before;
+    server.comeBack();
+    await page.reload();
+    await page.getByText("qwen3next, 8 layers").waitFor();
+    const assets = ["/index.html", "/app.css", "/app.js", "/chunks/worker-script.js"];
+    const again = assets.reduce((sum, path) => sum + server.files.get(path)!.bytes.length, 0);
+    await demo.load(page);
+    expect(cutAt / bytes.length).toBeCloseTo(0.4, 1);
+    const twice = server.sentBytes - before - again - bytes.length;
+    expect(twice / bytes.length).toBeLessThan(0.01);
+  });
+
+  it("keeps the main thread free while it answers", async () => {
+    await demo.load(page);
+    await demo.setGreedy(page, 100);
+    await page.evaluate(() => {
+      window.longTasks.length = 0;
+    });
+    await demo.ask(page, demo.QUESTION);
+    expect((await demo.answerOf(page)).length).toBeGreaterThan(200);
+    expect(await page.evaluate(() => window.longTasks)).toEqual([]);
+  });
+
+  it("sweeps, and saves the table and the plot", async () => {
+    await demo.load(page);
+    await page.locator("summary", { hasText: "Sweep bench" }).click();
+    const panel = page.locator("details", { hasText: "Sweep bench" });
+    await panel.getByRole("spinbutton", { name: "Context, tokens" }).fill("128");
+    await panel.getByRole("spinbutton", { name: "Ubatch, tokens" }).fill("32");
+    await panel.getByRole("button", { name: "Measure" }).click();
+    await panel.getByRole("button", { name: "Measure" }).waitFor();
+    expect(await panel.locator("tbody tr").count()).toBe(4);
+    const save = async (name: string) => {
+      const [download] = await Promise.all([page.waitForEvent("download"), panel.getByRole("button", { name }).click()]);
+      return readFileSync(await download.path());
+    };
+    expect((await save("Save CSV")).toString().split("\n")).toHaveLength(6);
+    expect((await save("Save PNG")).subarray(1, 4).toString()).toBe("PNG");
+  });
+
+  it.each([
+    { colorScheme: "dark", viewport: { width: 1280, height: 900 } },
+    { colorScheme: "light", viewport: { width: 390, height: 844 } },
+    { colorScheme: "dark", viewport: { width: 390, height: 844 } },
+  ] as const)("has no serious violation of WCAG with every panel open: $colorScheme, $viewport.width wide", async (options) => {
+    const [other] = await demo.openDemo(browser!, server, options);
+    for (const summary of await other.locator("details > summary").all()) await summary.click();
+    await demo.setGpuLayers(other, 4);
+    await demo.load(other);
+    await demo.setGreedy(other, 2);
+    await demo.ask(other, demo.QUESTION);
+    await demo.answerOf(other);
+    expect(await seriousViolations(other)).toEqual([]);
+    const scrolled = await other.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    expect(scrolled, "sideways").toBe(0);
+    await other.context().close();
+  });
+});
+
+it.skipIf(!browser)("a page that is not cross-origin isolated works on one thread and says why", async () => {
+  const server = await demo.serveDemo({ isolated: false });
+  const [page, said] = await demo.openDemo(browser!, server);
+  await page.getByRole("button", { name: "Load", exact: true }).click();
+  await page.getByText("1 thread)").waitFor();
+  await demo.setGreedy(page, demo.TOKENS);
+  await demo.ask(page, demo.QUESTION);
+  expect(await demo.answerOf(page)).toBe(demo.commandAnswer(demo.QUESTION, demo.TOKENS));
+  await page.locator("summary", { hasText: /^This browser$/ }).click();
+  await page.getByText("Cross-Origin-Opener-Policy: same-origin").waitFor();
+  expect(said.filter((line) => !line.startsWith("tandem: one CPU thread only."))).toEqual([]);
+  await page.context().close();
+  await server.stop();
+});
+
+/** Runs in a worker: its next use of a GPU ends the device. */
+function destroyDevice(): void {
+  const { createCommandEncoder } = GPUDevice.prototype;
+  GPUDevice.prototype.createCommandEncoder = function (this: GPUDevice, ...args) {
+    this.destroy();
+    return createCommandEncoder.apply(this, args);
+  };
+}
