@@ -5,7 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { launchChromium, servePages } from "./chromium.mjs";
 
-const SIZES = { desktop: { width: 1280, height: 860 }, phone: { width: 390, height: 844 } };
+const SIZES = { desktop: { width: 1280, height: 1480 }, phone: { width: 390, height: 844 } };
 
 const browser = await launchChromium();
 if (!browser) process.exit(1);
@@ -13,7 +13,7 @@ const server = await servePages({ page: "dist/page" }, { isolated: true });
 const page = await (await browser.newContext({ locale: "en-US", viewport: SIZES.desktop })).newPage();
 page.setDefaultTimeout(120_000);
 await page.goto(`${server.url}page/index.html`);
-await page.getByText("8 layers").waitFor();
+await page.getByText("qwen3next, 8 layers").waitFor();
 await page.getByRole("slider", { name: "Layers on the GPU" }).fill("4");
 await page.getByRole("button", { name: "Load", exact: true }).click();
 await page.getByText("Ready after").waitFor();

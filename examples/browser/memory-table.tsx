@@ -1,4 +1,5 @@
 import type { MemoryReport } from "tandem-llm";
+import { ScrollBox } from "./scroll-box.tsx";
 import { showBytes } from "./show.ts";
 
 const PARTS = [
@@ -12,9 +13,8 @@ const PARTS = [
 export function MemoryTable({ memory }: { readonly memory: readonly MemoryReport[] }) {
   const most = Math.max(...memory.map(({ sum }) => sum));
   return (
-    <div class="scroll">
+    <ScrollBox class="scroll" name="Memory by backend">
       <table>
-        <caption class="hidden">Memory by backend</caption>
         <thead>
           <tr>
             <th scope="col">Memory</th>
@@ -44,6 +44,6 @@ export function MemoryTable({ memory }: { readonly memory: readonly MemoryReport
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }

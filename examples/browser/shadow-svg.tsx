@@ -1,4 +1,5 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { ScrollBox } from "./scroll-box.tsx";
 
 /** A drawing that stands alone, with styles of its own: in a shadow root they stay there. */
 export function ShadowSvg({ svg, name }: { readonly svg: string; readonly name: string }) {
@@ -8,9 +9,8 @@ export function ShadowSvg({ svg, name }: { readonly svg: string; readonly name: 
     root.innerHTML = `<style>svg{display:block;max-width:100%;height:auto;margin:auto}</style>${svg}`;
   }, [svg]);
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="drawing" tabIndex={0} aria-label={name}>
+    <ScrollBox class="drawing" name={name}>
       <div ref={host} />
-    </section>
+    </ScrollBox>
   );
 }

@@ -1,13 +1,13 @@
 import type { SweepRow } from "tandem-llm";
+import { ScrollBox } from "./scroll-box.tsx";
 
 const HEAD = ["PP", "TG", "N_KV", "T_PP s", "S_PP t/s", "T_TG s", "S_TG t/s"];
 
 /** llama-sweep-bench's table. */
 export function SweepTable({ rows }: { readonly rows: readonly SweepRow[] }) {
   return (
-    <div class="scroll">
+    <ScrollBox class="scroll" name="Speeds by filling of the KV cache">
       <table>
-        <caption class="hidden">Speeds by filling of the KV cache</caption>
         <thead>
           <tr>
             {HEAD.map((name) => (
@@ -37,6 +37,6 @@ export function SweepTable({ rows }: { readonly rows: readonly SweepRow[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }

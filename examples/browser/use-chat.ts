@@ -45,7 +45,7 @@ export function useChat(log: SpeedLog, onFailure: (error: unknown) => void) {
       const hear = (progress: PromptProgress | undefined) => setReading(progress);
       await streamAnswer(model, requestOf(asked, sampling), { signal: abort.signal, log, show, hear });
     } catch (error) {
-      setTurns((now) => [...asked, { role: "assistant", text: "", ...now[asked.length], error }]);
+      if (running.current === abort) setTurns((now) => [...asked, { role: "assistant", text: "", ...now[asked.length], error }]);
       onFailure(error);
     } finally {
       if (running.current === abort) {

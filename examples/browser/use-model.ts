@@ -41,9 +41,9 @@ export function useModel() {
           if (!abort.signal.aborted) setState({ kind: "loading", progress });
         },
       });
+      if (abort.signal.aborted) return void model.dispose();
       current.current = model;
-      if (abort.signal.aborted) unload();
-      else setState({ kind: "ready", model, placement, seconds: (performance.now() - start) / 1000 });
+      setState({ kind: "ready", model, placement, seconds: (performance.now() - start) / 1000 });
     } catch (error) {
       if (loading.current === abort) setState(abort.signal.aborted ? { kind: "none" } : { kind: "failed", error });
     }

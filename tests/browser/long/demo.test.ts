@@ -104,11 +104,12 @@ describe.skipIf(!browser)("the demo page, at length", () => {
   ] as const)("has no serious violation of WCAG with every panel open: $colorScheme, $viewport.width wide", async (options) => {
     const [other] = await demo.openDemo(browser!, server, options);
     for (const summary of await other.locator("details > summary").all()) await summary.click();
-    await demo.setGpuLayers(other, 4);
     await demo.load(other);
     await demo.setGreedy(other, 2);
     await demo.ask(other, demo.QUESTION);
     await demo.answerOf(other);
+    await demo.setGpuLayers(other, 4);
+    await other.getByRole("button", { name: "Load with this placement" }).waitFor();
     expect(await seriousViolations(other)).toEqual([]);
     const scrolled = await other.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     expect(scrolled, "sideways").toBe(0);
