@@ -27,6 +27,21 @@ describe("types of the package in a page", () => {
     expectTypeOf<typeof T.generate>().parameter(3).toEqualTypeOf<T.GenerateOptions | undefined>();
   });
 
+  it("plans with a header, sweeps and keeps models, in the worker", () => {
+    expectTypeOf<typeof T.readModelHeader>().returns.resolves.toEqualTypeOf<T.Remote<T.ModelHeader>>();
+    expectTypeOf<T.ModelHeader["explain"]>().toEqualTypeOf<(options?: T.ExplainOptions) => T.Explanation>();
+    expectTypeOf<T.ExplainOptions>().toExtend<T.PlacementOptions>();
+    expectTypeOf<T.Explanation["report"]>().toEqualTypeOf<T.ScheduleReport>();
+    expectTypeOf<typeof T.drawSchedule>().parameter(0).toEqualTypeOf<T.ScheduleReport>();
+    expectTypeOf<T.ScheduleReport["decode"]>().toEqualTypeOf<T.RunReport>();
+    expectTypeOf<T.ScheduleReport["splits"]>().toEqualTypeOf<readonly T.SplitReport[]>();
+    expectTypeOf<T.ScheduleReport["crossings"]>().toEqualTypeOf<readonly T.CrossingReport[]>();
+    expectTypeOf<T.ScheduleReport["memory"]>().toEqualTypeOf<readonly T.MemoryReport[]>();
+    expectTypeOf<typeof T.sweep>().returns.toEqualTypeOf<AsyncGenerator<T.SweepRow, void, undefined>>();
+    expectTypeOf<typeof T.openModelCache>().parameter(0).toEqualTypeOf<T.WorkerOptions | undefined>();
+    expectTypeOf<typeof T.openModelCache>().returns.resolves.toEqualTypeOf<T.Remote<T.ModelCache>>();
+  });
+
   it("shares its other types with Node", () => {
     expectTypeOf<T.CacheType>().toEqualTypeOf<Node.CacheType>();
     expectTypeOf<T.ContextBytes>().toEqualTypeOf<Node.ContextBytes>();

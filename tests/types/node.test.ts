@@ -148,6 +148,18 @@ describe("types of the package in Node and Deno", () => {
     expectTypeOf<T.Timeline["steps"]>().toEqualTypeOf<readonly T.Step[]>();
   });
 
+  it("asks other machines through the same interface", () => {
+    expectTypeOf<typeof T.connect>().toEqualTypeOf<(options: T.ConnectOptions) => T.OpenAiApi>();
+    expectTypeOf<typeof T.beyondThisMachine>().toEqualTypeOf<T.FallbackRule>();
+    expectTypeOf<typeof T.withFallback>().parameter(2).toEqualTypeOf<T.FallbackRule | undefined>();
+    expectTypeOf<T.Model>().toExtend<T.OpenAiApi>();
+  });
+
+  it("tells of paged experts and of the largest logits", () => {
+    expectTypeOf<T.Model["expertStats"]>().toEqualTypeOf<T.ExpertStats | undefined>();
+    expectTypeOf<T.Context["decodeTop"]>().returns.resolves.toEqualTypeOf<T.TopLogits[]>();
+  });
+
   it("throws errors with codes", () => {
     expectTypeOf<T.TandemError["code"]>().toEqualTypeOf<T.ErrorCode>();
     expectTypeOf<
