@@ -18,6 +18,7 @@ export { type Capabilities, type Capability, capabilities } from "./capabilities
 export { type CacheType, Context, type ContextOptions } from "./engine/context.ts";
 export type { ContextBytes } from "./engine/executor.ts";
 export { type GenerateOptions, generate, type Piece } from "./engine/generate.ts";
+export { type ExplainOptions, type Explanation, ModelHeader, readModelHeader } from "./engine/model-header.ts";
 export { Sampler, type SamplerOptions, type TokenProbability } from "./engine/sampler.ts";
 export type { TopLogits } from "./engine/top-logits.ts";
 export type { DecodeRequest } from "./engine/ubatch.ts";
@@ -44,6 +45,8 @@ export type { PhaseProfile, ProfileRow } from "./profile/summary.ts";
 export { chromeTrace } from "./profile/trace.ts";
 export { type ConnectOptions, connect } from "./remote/connect.ts";
 export { beyondThisMachine, type FallbackRule, withFallback } from "./remote/fallback.ts";
+export { drawSchedule } from "./schedule/picture.ts";
+export type { CrossingReport, MemoryReport, RunReport, ScheduleReport, SplitReport } from "./schedule/report.ts";
 export type { Generation, GenerationUsage } from "./serving/generation.ts";
 export { GenerationQueue, type QueueOptions, type QueueStats } from "./serving/queue.ts";
 export type { GeneratedToken, GenerationRequest, PromptProgress } from "./serving/request.ts";

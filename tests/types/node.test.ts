@@ -160,6 +160,17 @@ describe("types of the package in Node and Deno", () => {
     expectTypeOf<T.Context["decodeTop"]>().returns.resolves.toEqualTypeOf<T.TopLogits[]>();
   });
 
+  it("plans with a header", () => {
+    expectTypeOf<typeof T.readModelHeader>().returns.resolves.toEqualTypeOf<T.ModelHeader>();
+    expectTypeOf<T.ModelHeader["explain"]>().toEqualTypeOf<(options?: T.ExplainOptions) => T.Explanation>();
+    expectTypeOf<T.Explanation["report"]>().toEqualTypeOf<T.ScheduleReport>();
+    expectTypeOf<typeof T.drawSchedule>().parameter(0).toEqualTypeOf<T.ScheduleReport>();
+    expectTypeOf<T.ScheduleReport["decode"]>().toEqualTypeOf<T.RunReport>();
+    expectTypeOf<T.ScheduleReport["splits"]>().toEqualTypeOf<readonly T.SplitReport[]>();
+    expectTypeOf<T.ScheduleReport["crossings"]>().toEqualTypeOf<readonly T.CrossingReport[]>();
+    expectTypeOf<T.ScheduleReport["memory"]>().toEqualTypeOf<readonly T.MemoryReport[]>();
+  });
+
   it("throws errors with codes", () => {
     expectTypeOf<T.TandemError["code"]>().toEqualTypeOf<T.ErrorCode>();
     expectTypeOf<

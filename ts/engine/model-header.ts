@@ -1,5 +1,4 @@
-import type { GgufFile } from "../io/gguf.ts";
-import { openGguf } from "../io/gguf.ts";
+import { type GgufFile, openGguf } from "../io/gguf.ts";
 import type { SourceInput } from "../io/open-source.ts";
 import type { OpenOptions } from "../io/open-url.ts";
 import { buildModel, type ModelGraph } from "../models/architecture.ts";

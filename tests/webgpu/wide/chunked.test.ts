@@ -1,12 +1,12 @@
 import { afterAll, describe, expect, it, vi } from "vitest";
-import type { Backend } from "../../ts/backends/backend.ts";
-import { WasmBackend } from "../../ts/backends/wasm/wasm.ts";
-import { GpuPlan } from "../../ts/backends/webgpu/plan.ts";
-import type { DecodeRequest } from "../../ts/engine/ubatch.ts";
-import { field } from "../../ts/io/gguf-writer.ts";
-import { assemble, contextOn, type EditTensor, takeApart, tinyModel } from "../models/tiny.ts";
-import { testBackend } from "./adapter.ts";
-import { worst } from "./held.ts";
+import type { Backend } from "../../../ts/backends/backend.ts";
+import { WasmBackend } from "../../../ts/backends/wasm/wasm.ts";
+import { GpuPlan } from "../../../ts/backends/webgpu/plan.ts";
+import type { DecodeRequest } from "../../../ts/engine/ubatch.ts";
+import { field } from "../../../ts/io/gguf-writer.ts";
+import { assemble, contextOn, type EditTensor, takeApart, tinyModel } from "../../models/tiny.ts";
+import { testBackend } from "../adapter.ts";
+import { worst } from "../held.ts";
 
 const backend = await testBackend();
 const cpu = await WasmBackend.create({ build: "simd", threads: 1 });

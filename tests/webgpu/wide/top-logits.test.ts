@@ -1,16 +1,16 @@
 import { afterAll, describe, expect, it, vi } from "vitest";
-import type { Backend } from "../../ts/backends/backend.ts";
-import { ReferenceBackend } from "../../ts/backends/reference/reference.ts";
-import { WasmBackend } from "../../ts/backends/wasm/wasm.ts";
-import { generate } from "../../ts/engine/generate.ts";
-import { loadModel } from "../../ts/engine/model.ts";
-import { Sampler, type SamplerOptions } from "../../ts/engine/sampler.ts";
-import { type TopLogits, TopReader } from "../../ts/engine/top-logits.ts";
-import { Graph } from "../../ts/graph/graph.ts";
-import { topK } from "../../ts/graph/ops/index.ts";
-import { random } from "../conformance/weights.ts";
-import { tinyModel } from "../models/tiny.ts";
-import { testBackend } from "./adapter.ts";
+import type { Backend } from "../../../ts/backends/backend.ts";
+import { ReferenceBackend } from "../../../ts/backends/reference/reference.ts";
+import { WasmBackend } from "../../../ts/backends/wasm/wasm.ts";
+import { generate } from "../../../ts/engine/generate.ts";
+import { loadModel } from "../../../ts/engine/model.ts";
+import { Sampler, type SamplerOptions } from "../../../ts/engine/sampler.ts";
+import { type TopLogits, TopReader } from "../../../ts/engine/top-logits.ts";
+import { Graph } from "../../../ts/graph/graph.ts";
+import { topK } from "../../../ts/graph/ops/index.ts";
+import { random } from "../../conformance/weights.ts";
+import { tinyModel } from "../../models/tiny.ts";
+import { testBackend } from "../adapter.ts";
 
 const gpu = await testBackend();
 const cpu = await WasmBackend.create({ build: "simd", threads: 1 });
