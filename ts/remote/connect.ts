@@ -5,6 +5,7 @@ import { InvalidArgumentError, NetworkError } from "../errors.ts";
 import { eventData } from "./events.ts";
 import { remoteError, streamError } from "./remote-error.ts";
 
+/** Where the server is, and how it is asked. */
 export interface ConnectOptions {
   /** Up to and with the version, as `https://api.example/v1`. */
   readonly baseURL: string;

@@ -22,6 +22,7 @@ export interface ScheduleReport {
   readonly layers: readonly { readonly layer: number; readonly firstNode: number }[];
 }
 
+/** What crosses in a run of so many tokens. */
 export interface RunReport {
   readonly tokens: number;
   /** Rows of logits. */
@@ -30,6 +31,7 @@ export interface RunReport {
   readonly bytes: number;
 }
 
+/** Nodes in a row on one device. */
 export interface SplitReport {
   readonly index: number;
   readonly backend: string;
@@ -40,6 +42,7 @@ export interface SplitReport {
   readonly layers: readonly [number, number] | null;
 }
 
+/** A value that crosses between devices before a split. */
 export interface CrossingReport {
   readonly tensor: string;
   readonly from: string;
@@ -50,6 +53,7 @@ export interface CrossingReport {
   readonly prefillBytes: number;
 }
 
+/** Bytes on one device, by what they are for. */
 export interface MemoryReport {
   readonly backend: string;
   readonly weights: number;
