@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { resolveContext } from "../../ts/engine/context.ts";
+import { resolveContext } from "../../ts/engine/context-options.ts";
 import { examine } from "../../ts/engine/examine.ts";
 import { type LoadOptions, loadModel, type Model } from "../../ts/engine/model.ts";
 import { OutOfMemoryError } from "../../ts/errors.ts";

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { CacheType, Context, ContextOptions } from "../../ts/engine/context.ts";
+import type { Context } from "../../ts/engine/context.ts";
+import type { CacheType, ContextOptions } from "../../ts/engine/context-options.ts";
 import { loadModel, type Model } from "../../ts/engine/model.ts";
 import { ContextOverflowError, DisposedError, InvalidArgumentError, OutOfMemoryError, SessionError } from "../../ts/errors.ts";
 import { embeddedModel, worst } from "../models/trained.ts";

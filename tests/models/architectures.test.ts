@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../ts/backends/backend.ts";
 import { ReferenceBackend } from "../../ts/backends/reference/reference.ts";
 import { WasmBackend } from "../../ts/backends/wasm/wasm.ts";
-import type { ContextOptions } from "../../ts/engine/context.ts";
+import type { ContextOptions } from "../../ts/engine/context-options.ts";
 import { loadModel } from "../../ts/engine/model.ts";
 import { fuseExperts, packProjections, tileValueHeads } from "./regroup.ts";
 import { RoundedReference } from "./rounded-reference.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import type { ContextOptions } from "../../ts/engine/context.ts";
+import type { ContextOptions } from "../../ts/engine/context-options.ts";
 import { loadModel, type Model } from "../../ts/engine/model.ts";
 import { data, embeddedModel, reference, trainedModel } from "./trained.ts";
 

@@ -1,5 +1,6 @@
 import type { Backend } from "../../ts/backends/backend.ts";
-import { Context, type ContextOptions, resolveContext } from "../../ts/engine/context.ts";
+import { Context } from "../../ts/engine/context.ts";
+import { type ContextOptions, resolveContext } from "../../ts/engine/context-options.ts";
 import { examine, type ModelParts } from "../../ts/engine/examine.ts";
 import { oneBackend } from "../../ts/engine/machine.ts";
 import { uploadWeights } from "../../ts/engine/upload.ts";

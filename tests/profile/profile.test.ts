@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Timeline } from "../../ts/backends/backend.ts";
 import { WasmBackend } from "../../ts/backends/wasm/wasm.ts";
-import { Context, resolveContext } from "../../ts/engine/context.ts";
+import { Context } from "../../ts/engine/context.ts";
+import { resolveContext } from "../../ts/engine/context-options.ts";
 import { examine } from "../../ts/engine/examine.ts";
 import { targetOf } from "../../ts/engine/machine.ts";
 import { placementPins } from "../../ts/engine/placement.ts";

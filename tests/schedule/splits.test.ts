@@ -1,34 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { resolveContext } from "../../ts/engine/context.ts";
+import { resolveContext } from "../../ts/engine/context-options.ts";
 import { examine } from "../../ts/engine/examine.ts";
 import { scheduleModel } from "../../ts/engine/executor.ts";
 import { targetOf } from "../../ts/engine/machine.ts";
 import { type PlacementOptions, placementPins } from "../../ts/engine/placement.ts";
 import { SplitBudgetError } from "../../ts/errors.ts";
-import { type GgufFile, openGguf } from "../../ts/io/gguf.ts";
+import { openGguf } from "../../ts/io/gguf.ts";
 import { buildModel, type ModelGraph } from "../../ts/models/architecture.ts";
 import type { Config } from "../../ts/models/config.ts";
 import type { Schedule } from "../../ts/schedule/schedule.ts";
-import { type SynthOptions, synthesize, synthSize } from "../../ts/synth/index.ts";
+import type { SynthOptions } from "../../ts/synth/index.ts";
 import { random } from "../conformance/weights.ts";
 import { embeddedModel } from "../models/trained.ts";
-
-/** A file of real shapes whose data is never written. */
-async function headerOf(options: SynthOptions): Promise<GgufFile> {
-  const enough = new Error("enough");
-  let header = new Uint8Array(0);
-  const keep = (bytes: Uint8Array) => {
-    header = bytes.slice();
-    throw enough;
-  };
-  await expect(synthesize(options, keep)).rejects.toBe(enough);
-  const read = async (offset: number, bytes: number) => {
-    const out = new Uint8Array(bytes);
-    out.set(header.subarray(offset, offset + bytes));
-    return out;
-  };
-  return openGguf({ name: options.preset, size: synthSize(options).bytes, read, close: async () => {} });
-}
+import { headerOnly } from "../synth/header.ts";
 
 interface Shapes {
   readonly config: Config;
@@ -36,7 +20,7 @@ interface Shapes {
 }
 
 async function shapesOf(name: string): Promise<Shapes> {
-  const file = name === "embedded" ? await openGguf(embeddedModel) : await headerOf({ preset: name as SynthOptions["preset"] });
+  const file = name === "embedded" ? await openGguf(embeddedModel) : await headerOnly({ preset: name as SynthOptions["preset"] });
   const { architecture, config } = examine(file);
   const shapes = { config, model: buildModel(architecture, file, config, resolveContext(config).shape) };
   await file.close();

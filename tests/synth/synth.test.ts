@@ -5,31 +5,15 @@ import { loadModel } from "../../ts/engine/model.ts";
 import { Random } from "../../ts/engine/samplers/random.ts";
 import { InvalidArgumentError } from "../../ts/errors.ts";
 import { formatByName, formats } from "../../ts/graph/formats.ts";
-import { type GgufFile, openGguf } from "../../ts/io/gguf.ts";
+import { openGguf } from "../../ts/io/gguf.ts";
 import { randomBlocks } from "../../ts/synth/blocks.ts";
 import { type PresetName, presets, quants, type SynthOptions, synthesize, synthSize, tensorPlan } from "../../ts/synth/index.ts";
 import { collect } from "../models/tiny.ts";
+import { headerOnly } from "./header.ts";
 
 const names = Object.keys(presets) as PresetName[];
 const whole = (options: SynthOptions) => collect((write) => synthesize(options, write));
 const rms = (values: Float32Array) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
-
-/** A file of any size, its data never written: only the header is read. */
-async function headerOnly(options: SynthOptions): Promise<GgufFile> {
-  const enough = new Error("enough");
-  let header = new Uint8Array(0);
-  const keep = (bytes: Uint8Array) => {
-    header = bytes.slice();
-    throw enough;
-  };
-  await expect(synthesize(options, keep)).rejects.toBe(enough);
-  const read = async (offset: number, bytes: number) => {
-    const out = new Uint8Array(bytes);
-    out.set(header.subarray(offset, offset + bytes));
-    return out;
-  };
-  return openGguf({ name: "header", size: synthSize(options).bytes, read, close: async () => {} });
-}
 
 describe("presets", () => {
   // Parameters as published, in G: what Hugging Face and the files' own cards say.

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../ts/backends/backend.ts";
 import { ReferenceBackend } from "../../ts/backends/reference/reference.ts";
-import type { ContextOptions } from "../../ts/engine/context.ts";
+import type { ContextOptions } from "../../ts/engine/context-options.ts";
 import { RoundedReference } from "../models/rounded-reference.ts";
 import { contextOn, tinyModel } from "../models/tiny.ts";
 import { testBackend } from "./adapter.ts";

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { resolveContext } from "../engine/context.ts";
+import { resolveContext } from "../engine/context-options.ts";
 import { examine } from "../engine/examine.ts";
 import { scheduleModel } from "../engine/executor.ts";
 import { imagineMachine } from "../engine/model-header.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { planBanks } from "../engine/banks.ts";
-import { resolveContext } from "../engine/context.ts";
+import { resolveContext } from "../engine/context-options.ts";
 import { examine, type ModelParts } from "../engine/examine.ts";
 import { contextBytes, scheduleModel } from "../engine/executor.ts";
 import { imaginedCpu } from "../engine/machine.ts";

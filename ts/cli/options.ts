@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { CacheType, ContextOptions } from "../engine/context.ts";
+import type { CacheType, ContextOptions } from "../engine/context-options.ts";
 import type { MachineOptions } from "../engine/open-machine.ts";
 import type { PlacementOptions } from "../engine/placement.ts";
 import type { SamplerOptions } from "../engine/sampler.ts";

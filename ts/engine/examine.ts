@@ -2,7 +2,7 @@ import type { GgufFile } from "../io/gguf.ts";
 import { type Architecture, buildModel, type ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
 import { identify } from "../models/index.ts";
-import { resolveContext } from "./context.ts";
+import { resolveContext } from "./context-options.ts";
 
 /** What a file turns out to be. */
 export interface ModelParts {

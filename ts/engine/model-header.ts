@@ -5,7 +5,7 @@ import { buildModel, type ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
 import { reportSchedule, type ScheduleReport } from "../schedule/report.ts";
 import { bankPins, planBanks } from "./banks.ts";
-import { type ContextOptions, resolveContext } from "./context.ts";
+import { type ContextOptions, resolveContext } from "./context-options.ts";
 import { examine, type ModelParts } from "./examine.ts";
 import { scheduleModel } from "./executor.ts";
 import { imaginedCpu, imaginedTargets, type Machine } from "./machine.ts";

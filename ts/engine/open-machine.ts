@@ -3,7 +3,7 @@ import type { WebGpuOptions } from "../backends/webgpu/webgpu.ts";
 import { CapabilityError, OutOfMemoryError } from "../errors.ts";
 import { buildModel, type ModelGraph } from "../models/architecture.ts";
 import type { Config } from "../models/config.ts";
-import { type ContextOptions, resolveContext } from "./context.ts";
+import { type ContextOptions, resolveContext } from "./context-options.ts";
 import type { ModelParts } from "./examine.ts";
 import { scheduleModel } from "./executor.ts";
 import { type Machine, targetOf } from "./machine.ts";

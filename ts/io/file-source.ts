@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { CapabilityError, DisposedError, GgufError, InvalidArgumentError } from "../errors.ts";
-import { checkRange, READ_BLOCK_BYTES, type ReadOptions, type Source, shortRead } from "./source.ts";
+import { checkRange, READ_BLOCK_BYTES, type ReadOptions, readNew, type Source, shortRead } from "./source.ts";
 
 /**
  * Opens a file of the local file system (Node, Deno, Bun, Electron's main process).
@@ -47,11 +47,8 @@ class FileSource implements Source {
     this.#handle = handle;
   }
 
-  async read(offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array> {
-    checkRange(this, offset, bytes);
-    const target = new Uint8Array(bytes);
-    await this.readInto(offset, target, options);
-    return target;
+  read(offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array> {
+    return readNew(this, offset, bytes, options);
   }
 
   // Node and Deno read straight into shared memory, so weights need no second copy.

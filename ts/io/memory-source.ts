@@ -1,5 +1,5 @@
 import { DisposedError } from "../errors.ts";
-import { checkRange, type ReadOptions, type Source } from "./source.ts";
+import { checkRange, type ReadOptions, readNew, type Source } from "./source.ts";
 
 /** Bytes already in memory (shared memory allowed) as a source. They are not copied until read: do not change them meanwhile. */
 export function memorySource(bytes: Uint8Array, name = "Uint8Array"): Source {
@@ -17,11 +17,8 @@ class MemorySource implements Source {
     this.#bytes = bytes;
   }
 
-  async read(offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array> {
-    checkRange(this, offset, bytes);
-    const target = new Uint8Array(bytes);
-    await this.readInto(offset, target, options);
-    return target;
+  read(offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array> {
+    return readNew(this, offset, bytes, options);
   }
 
   async readInto(offset: number, target: Uint8Array, options?: ReadOptions): Promise<void> {

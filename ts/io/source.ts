@@ -38,6 +38,14 @@ export async function readInto(source: Source, offset: number, target: Uint8Arra
   }
 }
 
+/** For implementers of Source that fill memory: `read` by their `readInto`. */
+export async function readNew(source: Required<Source>, offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array> {
+  checkRange(source, offset, bytes);
+  const target = new Uint8Array(bytes);
+  await source.readInto(offset, target, options);
+  return target;
+}
+
 /** For implementers of Source: throws InvalidArgumentError unless [offset, offset + bytes) lies in a source of `size` bytes. */
 export function checkRange(source: Pick<Source, "name" | "size">, offset: number, bytes: number): void {
   const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(bytes);

@@ -1,7 +1,7 @@
 import { CapabilityError, DisposedError } from "../errors.ts";
 import { fetchRange, type RemoteFile } from "./http.ts";
 import type { HttpOptions } from "./http-retry.ts";
-import { checkRange, type ReadOptions, type Source } from "./source.ts";
+import { checkRange, type ReadOptions, readNew, type Source } from "./source.ts";
 
 /** Requests at a time: one rarely fills a line with a long round trip; a browser opens six to a host, and the page wants some too. */
 export const PARALLEL_REQUESTS = 4;
@@ -30,11 +30,8 @@ export class UrlSource implements Source {
     this.#http = http;
   }
 
-  async read(offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array> {
-    checkRange(this, offset, bytes);
-    const target = new Uint8Array(bytes);
-    await this.readInto(offset, target, options);
-    return target;
+  read(offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array> {
+    return readNew(this, offset, bytes, options);
   }
 
   async readInto(offset: number, target: Uint8Array, options?: ReadOptions): Promise<void> {

@@ -1,4 +1,5 @@
-import type { Context, ContextOptions } from "../engine/context.ts";
+import type { Context } from "../engine/context.ts";
+import type { ContextOptions } from "../engine/context-options.ts";
 import type { Model } from "../engine/model.ts";
 import { nextTask } from "../engine/next-task.ts";
 import { DisposedError, InvalidArgumentError, QueueFullError, SessionError } from "../errors.ts";

@@ -2,7 +2,7 @@ import { DisposedError, IntegrityError } from "../errors.ts";
 import type { DownloadCall, RemoteSource } from "../io/download.ts";
 import { fetchRange } from "../io/http.ts";
 import type { HttpOptions } from "../io/http-retry.ts";
-import { checkRange, READ_BLOCK_BYTES, type ReadOptions } from "../io/source.ts";
+import { checkRange, READ_BLOCK_BYTES, type ReadOptions, readNew } from "../io/source.ts";
 import { PARALLEL_REQUESTS, SMALLEST_REQUEST_BYTES, together } from "../io/url-source.ts";
 import { type EntryInfo, writeEntry } from "./entry.ts";
 import type { Home, StoredFile } from "./home.ts";
@@ -53,11 +53,8 @@ export class CachedSource implements RemoteSource {
     return this.size - heldBytes(this.#info, this.#file.held);
   }
 
-  async read(offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array> {
-    checkRange(this, offset, bytes);
-    const target = new Uint8Array(bytes);
-    await this.readInto(offset, target, options);
-    return target;
+  read(offset: number, bytes: number, options?: ReadOptions): Promise<Uint8Array> {
+    return readNew(this, offset, bytes, options);
   }
 
   async readInto(offset: number, target: Uint8Array, options?: ReadOptions): Promise<void> {
