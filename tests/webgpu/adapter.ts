@@ -56,11 +56,16 @@ function loadSwiftShader(): void {
   } catch {}
 }
 
-/** A backend on SwiftShader; TANDEM_GPU=real takes the machine's own GPU. Undefined, and loud about it, where there is no adapter. */
+/**
+ * A backend on SwiftShader; TANDEM_GPU=real takes the machine's own GPU, with Dawn's options from DAWN_FLAGS as the command takes them.
+ * Undefined, and loud about it, where there is no adapter.
+ */
 export async function testBackend(options: WebGpuOptions = {}): Promise<WebGpuBackend | undefined> {
-  if (process.env.TANDEM_GPU !== "real") loadSwiftShader();
+  const real = process.env.TANDEM_GPU === "real";
+  if (!real) loadSwiftShader();
+  const dawnFlags = real ? (process.env.DAWN_FLAGS ?? "").split(";").filter(Boolean) : [];
   try {
-    return await WebGpuBackend.create(options);
+    return await WebGpuBackend.create({ dawnFlags, ...options });
   } catch (error) {
     console.warn(`SKIPPED: no GPU tests, not even on SwiftShader: ${error instanceof Error ? error.message : error}`);
     return undefined;
