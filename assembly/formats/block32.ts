@@ -7,6 +7,7 @@
 //   scale, min     w = scale · (code - zero) + min
 
 import { qOffset, sum16Offset, wideOffset } from "../matmul/activation";
+import { streamsApart } from "../matmul/streams";
 import { fma4, mac, opaque, rdot16, total } from "../simd";
 import { put16 } from "./strip";
 
@@ -57,30 +58,31 @@ export function matvec32<F>(w: usize, x: usize, out: usize, rows: u32, K: u32): 
   const one = opaque(i16x8.splat(1), K), minusZero = opaque(i16x8.splat(-f.zero), K), zero = opaque(i8x16.splat(<i8>f.zero), K);
   const rowBytes = <usize>(K >> 5) * f.bytes;
   const relaxed = ASC_FEATURE_RELAXED_SIMD && !f.signed;
-  for (const last = out + (<usize>rows << 2); out < last; out += 4) {
-    let scale = x, sums = x + sum16Offset(K, 32), q = x + (relaxed ? qOffset(K, 32) : wideOffset(K, 32));
+  const apart = streamsApart(rows);
+  for (let r: u32 = 0; r < apart; r++) for (let n = r; n < rows; n += apart) {
+    let p = w + <usize>n * rowBytes, scale = x, sums = x + sum16Offset(K, 32), q = x + (relaxed ? qOffset(K, 32) : wideOffset(K, 32));
     let acc = f32x4.splat(0);
-    for (const end = w + rowBytes; w < end; w += f.bytes) {
+    for (const end = p + rowBytes; p < end; p += f.bytes) {
       let s: v128;
       if (relaxed) {
-        const pairs = i16x8.add(rdot16(v128.load(q), f.low(w, four, a, b)), rdot16(v128.load(q, 16), f.high(w, four, a, b)));
+        const pairs = i16x8.add(rdot16(v128.load(q), f.low(p, four, a, b)), rdot16(v128.load(q, 16), f.high(p, four, a, b)));
         s = i32x4.dot_i16x8_s(pairs, one);
         if (f.zero != 0) s = mac(v128.load32_zero(sums), minusZero, s);
         q += 32;
       } else {
-        const low = f.zero != 0 ? i8x16.sub(f.low(w, four, a, b), zero) : f.low(w, four, a, b);
+        const low = f.zero != 0 ? i8x16.sub(f.low(p, four, a, b), zero) : f.low(p, four, a, b);
         s = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(low), v128.load(q));
         s = mac(i16x8.extend_high_i8x16_s(low), v128.load(q, 16), s);
-        const high = f.zero != 0 ? i8x16.sub(f.high(w, four, a, b), zero) : f.high(w, four, a, b);
+        const high = f.zero != 0 ? i8x16.sub(f.high(p, four, a, b), zero) : f.high(p, four, a, b);
         s = mac(i16x8.extend_low_i8x16_s(high), v128.load(q, 32), s);
         s = mac(i16x8.extend_high_i8x16_s(high), v128.load(q, 48), s);
         q += 64;
       }
       const dx = load<f32>(scale);
-      if (f.hasMin) acc = fma4(f32x4.splat(<f32>(<i32>load<i16>(sums) + <i32>load<i16>(sums, 2))), f32x4.splat(f.min(w) * dx), acc);
-      acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(f.scale(w) * dx), acc);
+      if (f.hasMin) acc = fma4(f32x4.splat(<f32>(<i32>load<i16>(sums) + <i32>load<i16>(sums, 2))), f32x4.splat(f.min(p) * dx), acc);
+      acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(f.scale(p) * dx), acc);
       scale += 4; sums += 4;
     }
-    store<f32>(out, f32x4.extract_lane(acc, 0));
+    store<f32>(out + (<usize>n << 2), f32x4.extract_lane(acc, 0));
   }
 }

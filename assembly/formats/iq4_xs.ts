@@ -1,4 +1,5 @@
 import { qOffset } from "../matmul/activation";
+import { streamsApart } from "../matmul/streams";
 import { f16, fma4, mac, opaque, total } from "../simd";
 import { iq4Levels } from "./levels";
 import { put16 } from "./strip";
@@ -26,14 +27,15 @@ export function unpackIQ4_XS(p: usize, q: usize, m: usize, d: usize, dm: usize, 
 export function matvecIQ4_XS(w: usize, x: usize, out: usize, rows: u32, K: u32): void {
   const four = opaque(i8x16.splat(15), K), levels = opaque(iq4Levels(), K);
   const rowBytes = <usize>(K >> 8) * 136, q0 = x + qOffset(K, 256);
-  for (const last = out + (<usize>rows << 2); out < last; out += 4) {
-    let dx = x, q = q0, acc = f32x4.splat(0);
-    for (const end = w + rowBytes; w < end; ) {
-      let top = <u32>load<u16>(w, 2), low = load<u32>(w, 4), s = i32x4.splat(0);
-      const d = f16(w) * load<f32>(dx);
-      w += 8;
-      for (const blockEnd = w + 128; w < blockEnd; w += 16) {
-        const v = v128.load(w), a = i8x16.swizzle(levels, v128.and(v, four)), b = i8x16.swizzle(levels, v128.and(i16x8.shr_u(v, 4), four));
+  const apart = streamsApart(rows);
+  for (let r: u32 = 0; r < apart; r++) for (let n = r; n < rows; n += apart) {
+    let p = w + <usize>n * rowBytes, dx = x, q = q0, acc = f32x4.splat(0);
+    for (const end = p + rowBytes; p < end; ) {
+      let top = <u32>load<u16>(p, 2), low = load<u32>(p, 4), s = i32x4.splat(0);
+      const d = f16(p) * load<f32>(dx);
+      p += 8;
+      for (const blockEnd = p + 128; p < blockEnd; p += 16) {
+        const v = v128.load(p), a = i8x16.swizzle(levels, v128.and(v, four)), b = i8x16.swizzle(levels, v128.and(i16x8.shr_u(v, 4), four));
         let t = i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(a), v128.load8x8_s(q));
         t = mac(i16x8.extend_high_i8x16_s(a), v128.load8x8_s(q, 8), t);
         t = mac(i16x8.extend_low_i8x16_s(b), v128.load8x8_s(q, 16), t);
@@ -44,6 +46,6 @@ export function matvecIQ4_XS(w: usize, x: usize, out: usize, rows: u32, K: u32):
       acc = fma4(f32x4.convert_i32x4_s(total(s)), f32x4.splat(d), acc);
       dx += 4;
     }
-    store<f32>(out, f32x4.extract_lane(acc, 0));
+    store<f32>(out + (<usize>n << 2), f32x4.extract_lane(acc, 0));
   }
 }

@@ -1,4 +1,5 @@
 import { qOffset, sum16Offset } from "../matmul/activation";
+import { streamsApart } from "../matmul/streams";
 import { fma4, mac, total } from "../simd";
 import { STRIP, STRIP_D, STRIP_DM, STRIP_M } from "./strip";
 import { blockBytes, hasMins, unpackStrip } from "./table";
@@ -6,12 +7,13 @@ import { blockBytes, hasMins, unpackStrip } from "./table";
 /** out[rows] = w[rows, K] · x[K] for formats in blocks of 256 that have no loop of their own: unpack to a strip, then dot. */
 export function matvecStrips(format: u32, w: usize, x: usize, out: usize, rows: u32, K: u32, strip: usize): void {
   const bytes = <usize>blockBytes(format), mins = hasMins(format);
-  for (const last = out + (<usize>rows << 2); out < last; out += 4) {
-    let dx = x, sum = x + sum16Offset(K, 256), q = x + qOffset(K, 256), acc = f32x4.splat(0);
+  const apart = streamsApart(rows), rowBytes = <usize>(K >> 8) * bytes;
+  for (let r: u32 = 0; r < apart; r++) for (let n = r; n < rows; n += apart) {
+    let p = w + <usize>n * rowBytes, dx = x, sum = x + sum16Offset(K, 256), q = x + qOffset(K, 256), acc = f32x4.splat(0);
     for (let k: u32 = 0; k < K; k += STRIP) {
       const count = min(STRIP, K - k);
-      unpackStrip(format, w, count, strip);
-      w += <usize>(count >> 8) * bytes;
+      unpackStrip(format, p, count, strip);
+      p += <usize>(count >> 8) * bytes;
       for (let b: usize = 0; b < <usize>(count >> 8); b++) {
         const scale = load<f32>(dx);
         if (mins) {
@@ -23,7 +25,7 @@ export function matvecStrips(format: u32, w: usize, x: usize, out: usize, rows: 
         dx += 4; sum += 32; q += 256;
       }
     }
-    store<f32>(out, f32x4.extract_lane(acc, 0));
+    store<f32>(out + (<usize>n << 2), f32x4.extract_lane(acc, 0));
   }
 }
 

@@ -1,5 +1,6 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
-import { ROWS, combineMins } from "../matmul/combine";
+import { combineMins } from "../matmul/combine";
+import { matvecRows } from "../matmul/streams";
 import { f16, mac, opaque, rdot16 } from "../simd";
 import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
@@ -46,20 +47,25 @@ export function unpackCodesQ4_K(p: usize, q: usize, scale: usize, m: usize, d: u
   }
 }
 
+@unmanaged
+class Q4_KRows {
+  @inline get block(): usize { return 256; }
+  @inline get bytes(): usize { return 144; }
+  @inline get sumBytes(): usize { return 32; }
+  @inline get run(): usize { return 8; }
+  @inline sums(w: usize, count: usize, x: usize, b: usize, K: u32, sums: usize, d: usize): void {
+    const inputSums = x + sum32Offset(K, 256) + (b << 4);
+    if (ASC_FEATURE_RELAXED_SIMD) rowRelaxed(w, count, inputSums, x + qOffset(K, 256) + (b << 8), opaque(i8x16.splat(15), K), sums, d);
+    else rowWide(w, count, inputSums, x + wideOffset(K, 256) + (b << 9), opaque(i16x8.splat(15), K), sums, d);
+  }
+  @inline combine(out: usize, n: u32, apart: usize, sums: usize, d: usize, scale: usize, blocks: u32): void {
+    combineMins(out, n, apart, sums, d, scale, blocks);
+  }
+}
+
 /** out[rows] = w[rows, K] · x[K] */
 export function matvecQ4_K(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
-  const blocks = K >> 8, rowBytes = <usize>blocks * 144, inputSums = x + sum32Offset(K, 256), scales = scratch + (<usize>blocks << 7);
-  const q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
-  const four = ASC_FEATURE_RELAXED_SIMD ? opaque(i8x16.splat(15), K) : opaque(i16x8.splat(15), K);
-  for (let r: u32 = 0; r < rows; r += ROWS, out += 16) {
-    const n = min(ROWS, rows - r);
-    let sums = scratch;
-    for (let i: u32 = 0; i < n; i++, w += rowBytes, sums += <usize>blocks << 5) {
-      if (ASC_FEATURE_RELAXED_SIMD) rowRelaxed(w, w + rowBytes, inputSums, q, four, sums, scales + (<usize>i << 2));
-      else rowWide(w, w + rowBytes, inputSums, q, four, sums, scales + (<usize>i << 2));
-    }
-    combineMins(out, n, scratch, scales, x, blocks);
-  }
+  matvecRows<Q4_KRows>(w, x, out, rows, K, scratch);
 }
 
 /** A block's sums for combineMins, and its d and dmin as they are. */
@@ -74,8 +80,8 @@ function putSums(sums: usize, d: usize, w: usize, inputSums: usize, s: v128): vo
 /** int8 activations: pair sums of 15 · 127 · 2 by twos fit i16; the sub-block's scale rides on the widening dot. */
 // @ts-ignore: decorator
 @inline
-function rowRelaxed(w: usize, end: usize, inputSums: usize, q: usize, four: v128, sums: usize, d: usize): void {
-  for (; w < end; w += 144, inputSums += 16, sums += 32, d += 16) {
+function rowRelaxed(w: usize, count: usize, inputSums: usize, q: usize, four: v128, sums: usize, d: usize): void {
+  for (const end = w + count * 144; w < end; w += 144, inputSums += 16, sums += 32, d += 16) {
     // Scales as a vector that is turned a step a chunk: a splat from a scalar register costs more (13 against 14.5 GB/s).
     let scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(w + 4))), s = i32x4.splat(0), p = w + 16;
     for (const blockEnd = q + 256; q < blockEnd; q += 64, p += 32) {
@@ -93,8 +99,8 @@ function rowRelaxed(w: usize, end: usize, inputSums: usize, q: usize, four: v128
 /** Widened activations, evens then odds: shifts and masks of i16 lanes take four nibbles apart without a shuffle. */
 // @ts-ignore: decorator
 @inline
-function rowWide(w: usize, end: usize, inputSums: usize, q: usize, four: v128, sums: usize, d: usize): void {
-  for (; w < end; w += 144, inputSums += 16, sums += 32, d += 16) {
+function rowWide(w: usize, count: usize, inputSums: usize, q: usize, four: v128, sums: usize, d: usize): void {
+  for (const end = w + count * 144; w < end; w += 144, inputSums += 16, sums += 32, d += 16) {
     let scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(w + 4))), s = i32x4.splat(0), p = w + 16;
     for (const blockEnd = q + 512; q < blockEnd; ) {
       let low = i32x4.splat(0), high = low;

@@ -1,5 +1,6 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
-import { ROWS, combineMins } from "../matmul/combine";
+import { combineMins } from "../matmul/combine";
+import { matvecRows } from "../matmul/streams";
 import { f16, mac, opaque, rdot16 } from "../simd";
 import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
@@ -84,23 +85,30 @@ function scaled(low: v128, high: v128, scales: v128, s: v128): v128 {
   } else return mac(i16x8.narrow_i32x4_s(low, high), v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 1, 1, 1, 1), s);
 }
 
-/** out[rows] = w[rows, K] · x[K] */
-export function matvecQ5_K(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
-  const blocks = K >> 8, rowBytes = <usize>blocks * 176, scales = scratch + (<usize>blocks << 7);
-  for (let r: u32 = 0; r < rows; r += ROWS, out += 16) {
-    const n = min(ROWS, rows - r);
-    let sums = scratch;
-    for (let i: u32 = 0; i < n; i++, w += rowBytes, sums += <usize>blocks << 5) blockSums(w, w + rowBytes, x, K, sums, scales + (<usize>i << 2));
-    combineMins(out, n, scratch, scales, x, blocks);
+@unmanaged
+class Q5_KRows {
+  @inline get block(): usize { return 256; }
+  @inline get bytes(): usize { return 176; }
+  @inline get sumBytes(): usize { return 32; }
+  @inline get run(): usize { return 6; }
+  @inline sums(w: usize, count: usize, x: usize, b: usize, K: u32, sums: usize, d: usize): void { blockSums(w, count, x, b, K, sums, d); }
+  @inline combine(out: usize, n: u32, apart: usize, sums: usize, d: usize, scale: usize, blocks: u32): void {
+    combineMins(out, n, apart, sums, d, scale, blocks);
   }
 }
 
+/** out[rows] = w[rows, K] · x[K] */
+export function matvecQ5_K(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
+  matvecRows<Q5_KRows>(w, x, out, rows, K, scratch);
+}
+
 /** A row's sums for combineMins, and each block's d and dmin as they are. */
-function blockSums(w: usize, end: usize, x: usize, K: u32, sums: usize, d: usize): void {
+function blockSums(w: usize, count: usize, x: usize, b: usize, K: u32, sums: usize, d: usize): void {
   const four = opaque(i8x16.splat(15), K), fifth = opaque(i8x16.splat(16), K), byte = opaque(i16x8.splat(255), K);
   const half: usize = ASC_FEATURE_RELAXED_SIMD ? 32 : 64; // bytes of 32 activations
-  let inputSums = x + sum32Offset(K, 256), q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
-  for (; w < end; inputSums += 16, sums += 32, d += 16) {
+  let inputSums = x + sum32Offset(K, 256) + (b << 4);
+  let q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) + (b << 8) : x + wideOffset(K, 256) + (b << 9);
+  for (const end = w + count * 176; w < end; inputSums += 16, sums += 32, d += 16) {
     let scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(w + 4))), bitsA = v128.load(w, 16), bitsB = v128.load(w, 32);
     v128.store(sums, i32x4.dot_i16x8_s(sixBitMins(w + 4), v128.load(inputSums)));
     store<u32>(d, load<u32>(w));

@@ -1,5 +1,6 @@
 import { qOffset, sum16Offset, wideOffset } from "../matmul/activation";
-import { ROWS, combine } from "../matmul/combine";
+import { combine } from "../matmul/combine";
+import { matvecRows } from "../matmul/streams";
 import { f16, mac, opaque, rdot16 } from "../simd";
 import { put16 } from "./strip";
 
@@ -86,23 +87,30 @@ function scaled(a: v128, b: v128, c: v128, d: v128, scales: v128, s: v128): v128
   }
 }
 
-/** out[rows] = w[rows, K] · x[K]. Codes stay unsigned: 32 · Σ scale · sum16 comes off at the end of a block. */
-export function matvecQ6_K(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
-  const blocks = K >> 8, rowBytes = <usize>blocks * 210, scales = scratch + (<usize>blocks << 6);
-  for (let r: u32 = 0; r < rows; r += ROWS, out += 16) {
-    const n = min(ROWS, rows - r);
-    let sums = scratch;
-    for (let i: u32 = 0; i < n; i++, w += rowBytes, sums += <usize>blocks << 4) blockSums(w, w + rowBytes, x, K, sums, scales + (<usize>i << 2));
-    combine(out, n, scratch, scales, x, blocks);
+@unmanaged
+class Q6_KRows {
+  @inline get block(): usize { return 256; }
+  @inline get bytes(): usize { return 210; }
+  @inline get sumBytes(): usize { return 16; }
+  @inline get run(): usize { return 6; }
+  @inline sums(w: usize, count: usize, x: usize, b: usize, K: u32, sums: usize, d: usize): void { blockSums(w, count, x, b, K, sums, d); }
+  @inline combine(out: usize, n: u32, apart: usize, sums: usize, d: usize, scale: usize, blocks: u32): void {
+    combine(out, n, apart, sums, d, scale, blocks);
   }
 }
 
+/** out[rows] = w[rows, K] · x[K]. Codes stay unsigned: 32 · Σ scale · sum16 comes off at the end of a block. */
+export function matvecQ6_K(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
+  matvecRows<Q6_KRows>(w, x, out, rows, K, scratch);
+}
+
 /** A row's sums for combine, and each block's d as it is. */
-function blockSums(w: usize, end: usize, x: usize, K: u32, sums: usize, d: usize): void {
+function blockSums(w: usize, count: usize, x: usize, b: usize, K: u32, sums: usize, d: usize): void {
   const four = opaque(i8x16.splat(15), K), two = opaque(i8x16.splat(48), K), byte = opaque(i16x8.splat(255), K);
   const step: usize = ASC_FEATURE_RELAXED_SIMD ? 16 : 32; // bytes of 16 activations
-  let inputSums = x + sum16Offset(K, 256), q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) : x + wideOffset(K, 256);
-  for (; w < end; w += 210, inputSums += 32, sums += 16, d += 16) {
+  let inputSums = x + sum16Offset(K, 256) + (b << 5);
+  let q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) + (b << 8) : x + wideOffset(K, 256) + (b << 9);
+  for (const end = w + count * 210; w < end; w += 210, inputSums += 32, sums += 16, d += 16) {
     const top = i16x8.extend_high_i8x16_s(v128.load(w, 192));
     let scales = i16x8.extend_low_i8x16_s(v128.load(w, 192));
     let s = mac(top, v128.load(inputSums, 16), i32x4.dot_i16x8_s(scales, v128.load(inputSums)));

@@ -32,6 +32,6 @@ export function matvecQ8_0(w: usize, x: usize, out: usize, rows: u32, K: u32, sc
         sums += 16; d += 16; q += 64;
       }
     }
-    combineNormal(out, n, scratch, scales, x, blocks);
+    combineNormal(out, n, 4, scratch, scales, x, blocks);
   }
 }
