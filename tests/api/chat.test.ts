@@ -99,6 +99,14 @@ describe("chat.completions", () => {
     expect(new Set(message.tool_calls!.map(({ id }) => id)).size).toBe(2);
   });
 
+  it("ends with the first call where parallel_tool_calls is false", async () => {
+    const once = { tools: [weather], parallel_tool_calls: false };
+    const { message, finish_reason } = await ask("xml", `${CALL}\n${CALL}`, once);
+    expect(finish_reason).toBe("tool_calls");
+    expect(message.tool_calls).toHaveLength(1);
+    expect((await ask("xml", "No call, but text.", once)).message.content).toBe("No call, but text.");
+  });
+
   it("leaves calls alone where no tools were given, and cut ones unfinished", async () => {
     expect((await ask("xml", CALL)).message.content).toBe(CALL);
     expect((await ask("xml", CALL, { tools: [weather], tool_choice: "none" })).message.content).toBe(CALL);

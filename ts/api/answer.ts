@@ -13,6 +13,8 @@ export interface AnswerOptions {
   readonly stop: readonly string[];
   /** Finds tool calls, where tools were given. */
   readonly calls: ToolCallParser | undefined;
+  /** Whether more than one call may be made; otherwise the answer ends with its first. */
+  readonly parallel: boolean;
 }
 
 /** Makes the deltas of one answer from its tokens: text, then reasoning and the rest, then stop strings, then tool calls. */
@@ -23,19 +25,21 @@ export class Answer {
   readonly #reasoning: ReasoningSplitter;
   readonly #stops: StopMatcher;
   readonly #calls: ToolCallParser | undefined;
+  readonly #parallel: boolean;
   #callCount = 0;
   #wholeCalls = 0;
 
-  constructor(tokenizer: Tokenizer, { opensThinking, stop, calls }: AnswerOptions) {
+  constructor(tokenizer: Tokenizer, { opensThinking, stop, calls, parallel }: AnswerOptions) {
     this.#decoder = tokenizer.decoder();
     this.#reasoning = new ReasoningSplitter(opensThinking);
     this.#stops = new StopMatcher(stop);
     this.#calls = calls;
+    this.#parallel = parallel;
   }
 
-  /** Whether a stop string has ended the answer: no more tokens are wanted. */
+  /** Whether a stop string or its only call has ended the answer: no more tokens are wanted. */
   get stopped(): boolean {
-    return this.#stops.stopped;
+    return this.#stops.stopped || (!this.#parallel && this.#wholeCalls > 0);
   }
 
   /** What a token adds. */

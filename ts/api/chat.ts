@@ -111,7 +111,7 @@ export class ChatCompletions {
     );
     const answerOf = (request: GenerationRequest, choice: number, stopSignal: AbortSignal | undefined) => {
       const calls = use.tools.length > 0 ? new ToolCallParser(format, use.tools) : undefined;
-      const answer = new Answer(model.tokenizer, { opensThinking: prompt.opensThinking, stop, calls });
+      const answer = new Answer(model.tokenizer, { opensThinking: prompt.opensThinking, stop, calls, parallel: use.parallel });
       const constraint = mask && (() => new Constraint(mask, model.tokenizer, held));
       return answerPieces(generator, { ...request, signal: stopSignal }, model.tokenizer, answer, constraint, counts, choice);
     };
