@@ -33,7 +33,8 @@ function dotSubnormal(w: usize, x: usize, out: usize, K: u32): void {
  * ten (14.5 GB/s against 13.7).
  *
  * The shape is V8's. It moves every load of a straight stretch of code to the stretch's top, where four blocks at once spill (12 GB/s): a
- * loop of one block does not. And it lifts constants only out of loops that test at their end.
+ * loop of one block does not (V8 14 spills no more and would take four by 4 % faster). And it lifts constants only out of loops that test at
+ * their end.
  */
 // @ts-ignore: decorator
 @inline

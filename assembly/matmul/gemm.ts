@@ -2,8 +2,9 @@
 // ops/matmul_experts.ts an expert's.
 //
 // A token's result is the same bits by either way: a block's sum is exact in i32, and then both add sum · (d · dx) to one float, block by
-// block, mins before data (Q8_0 by fours: formats/q8_0.ts). It has to be: a difference of 1e-7 tips the rounding of an activation or the choice of an expert now and then, and
-// perplexity at ubatch 1 and 256 differed by 2e-3. The price is the lanes' sum once a block (simd.ts total): nothing for blocks of 256.
+// block, mins before data (Q8_0 by fours: formats/q8_0.ts). It has to be: a difference of 1e-7 tips the rounding of an activation or the
+// choice of an expert now and then, and perplexity at ubatch 1 and 256 differed by 2e-3. The price is the lanes' sum once a block (simd.ts
+// total): nothing for blocks of 256.
 
 import { blockSize, codeSteps, hasMins, inputRowBytes, isFloat, matvec, rowBytes, widenFloats } from "../formats/table";
 import { F32, Q4_0, Q4_K, Q6_K, Q8_0 } from "../formats/ids";

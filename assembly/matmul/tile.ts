@@ -27,7 +27,7 @@ export function clearAcc(acc: usize): void {
 // @ts-ignore: decorator
 @inline
 function addSegments(panel: usize, panelEnd: usize, quad: usize, acc: usize, accs: u32, steps: u32, otherSteps: u32): void {
-  const both = (<usize>steps + <usize>otherSteps) << 5, lastAcc = acc + <usize>(accs - 1) * ACC_BYTES, z = i32x4.splat(0);
+  const both = (<usize>steps + <usize>otherSteps) << 5, first = acc, last = acc + <usize>(accs - 1) * ACC_BYTES, z = i32x4.splat(0);
   let length = <usize>steps << 5;
   while (panel < panelEnd) {
     let a0 = z, a1 = z, a2 = z, a3 = z, b0 = z, b1 = z, b2 = z, b3 = z;
@@ -49,7 +49,7 @@ function addSegments(panel: usize, panelEnd: usize, quad: usize, acc: usize, acc
     flush(acc + 64, a2, f32x4.mul(sa, x)); flush(acc + 80, b2, f32x4.mul(sb, x));
     x = v128.load32_splat(inputScales, 12);
     flush(acc + 96, a3, f32x4.mul(sa, x)); flush(acc + 112, b3, f32x4.mul(sb, x));
-    if (accs > 1) acc = acc == lastAcc ? lastAcc - (<usize>accs - 1) * ACC_BYTES : acc + ACC_BYTES;
+    if (accs > 1) acc = acc == last ? first : acc + ACC_BYTES;
     length = both - length;
   }
 }
