@@ -47,6 +47,15 @@ export function sumsOfFour(a: v128, b: v128, c: v128, d: v128): v128 {
   return f32x4.add(v128.shuffle<i32>(ab, cd, 0, 1, 4, 5), v128.shuffle<i32>(ab, cd, 2, 3, 6, 7));
 }
 
+/** The i32 sums of four vectors, a lane each. */
+// @ts-ignore: decorator
+@inline
+export function totals(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
+  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
+  return i32x4.add(v128.shuffle<i32>(ab, cd, 0, 1, 4, 5), v128.shuffle<i32>(ab, cd, 2, 3, 6, 7));
+}
+
 /** Sum of four i32 lanes, in every lane: a block's sum, on its way to one float step that matvec and tile do alike (see matmul/gemm.ts). */
 // @ts-ignore: decorator
 @inline
@@ -86,6 +95,13 @@ export function f16x4(h: v128, bits: v128, rebias: v128): v128 {
   const m = v128.and(i32x4.shr_s(h, 3), bits), subnormal = i32x4.eq(i32x4.shr_u(i32x4.shl(m, 1), 24), i32x4.splat(0));
   const value = i32x4.sub(i32x4.add(m, rebias), i32x4.shl(subnormal, 23)); // - (-1 << 23): one exponent higher
   return f32x4.sub(value, v128.and(subnormal, i32x4.shl(i32x4.shr_u(value, 23), 23)));
+}
+/** The f16 at four addresses, as f16x4 takes them. */
+// @ts-ignore: decorator
+@inline
+export function f16Halves(a: usize, b: usize, c: usize, d: usize): v128 {
+  const low = v128.load16_lane(b, v128.load16_lane(a, i32x4.splat(0), 1), 3);
+  return v128.load16_lane(d, v128.load16_lane(c, low, 5), 7);
 }
 /** Four f16 that are zero nowhere and subnormal nowhere: three steps instead of ten. */
 // @ts-ignore: decorator

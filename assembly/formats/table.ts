@@ -140,7 +140,7 @@ export function matvec(format: u32, w: usize, x: usize, out: usize, rows: u32, K
     case Q5_1: matvec32<Q5_1Block>(w, x, out, rows, K); break;
     case IQ4_NL: matvec32<IQ4_NLBlock>(w, x, out, rows, K); break;
     case MXFP4: matvec32<MXFP4Block>(w, x, out, rows, K); break;
-    case Q8_0: matvecQ8_0(w, x, out, rows, K, scratch); break;
+    case Q8_0: matvecQ8_0(w, x, out, rows, K); break;
     case Q4_K: matvecQ4_K(w, x, out, rows, K, scratch); break;
     case Q5_K: matvecQ5_K(w, x, out, rows, K, scratch); break;
     case Q6_K: matvecQ6_K(w, x, out, rows, K, scratch); break;

@@ -1,25 +1,17 @@
 // The second half of a matvec. The first runs over one row after the other and leaves a block's integer sum as four i32 lanes: a small loop
 // that streams. Here four rows meet, a lane each, so that scales and float steps are done once for four blocks instead of for each (2048x2048
-// on an Intel Xeon: Q8_0 10.7 -> 12.4 GB/s, Q4_K 5.4 -> 6.1, relaxed 9.1 -> 11.5). A row's float steps are the tile's, one by one.
+// on an Intel Xeon: Q4_K 5.4 -> 6.1 GB/s, relaxed 9.1 -> 11.5). A row's float steps are the tile's, one by one. (With blocks of 32 a row has
+// fours enough of its own: formats/q8_0.ts.)
 
-import { f16Bits, f16Rebias, f16x4, fma4, normalF16x4, opaque } from "../simd";
+import { f16Bits, f16Rebias, f16x4, fma4, opaque, totals } from "../simd";
 
 // @ts-ignore: decorator
 @inline
 export const ROWS: u32 = 4;
 
-/** The i32 sums of four vectors, a lane each. */
-// @ts-ignore: decorator
-@inline
-function totals(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
-  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
-  return i32x4.add(v128.shuffle<i32>(ab, cd, 0, 1, 4, 5), v128.shuffle<i32>(ab, cd, 2, 3, 6, 7));
-}
-
 /**
- * out = Σ_b sum[row][b] · d[b][row] · scale[b] for n <= 4 rows of `blocks` blocks, `apart` bytes from one result to the next. sums: i32x4[4][blocks]; d: [blocks][4] f16, each in
- * the high half of 32 bits.
+ * out = Σ_b sum[row][b] · d[b][row] · scale[b] for n <= 4 rows of `blocks` blocks, `apart` bytes from one result to the next.
+ * sums: i32x4[4][blocks]; d: [blocks][4] f16, each in the high half of 32 bits.
  */
 export function combine(out: usize, n: u32, apart: usize, sums: usize, d: usize, scale: usize, blocks: u32): void {
   const row = <usize>blocks << 4, bits = opaque(f16Bits(), blocks), rebias = opaque(f16Rebias(), blocks);
@@ -29,20 +21,6 @@ export function combine(out: usize, n: u32, apart: usize, sums: usize, d: usize,
     acc = fma4(f32x4.convert_i32x4_s(s), f32x4.mul(f16x4(v128.load(d), bits, rebias), v128.load32_splat(scale)), acc);
   }
   storeRows(out, n, apart, acc);
-}
-
-/** The same for formats whose d is seldom zero or subnormal: three steps instead of ten to convert it, and again by `combine` if one was. */
-export function combineNormal(out: usize, n: u32, apart: usize, sums: usize, d: usize, scale: usize, blocks: u32): void {
-  const row = <usize>blocks << 4, bits = opaque(f16Bits(), blocks), rebias = opaque(f16Rebias(), blocks), exponent = opaque(i32x4.splat(0x7c000000), blocks);
-  const z = i32x4.splat(0);
-  let acc = f32x4.splat(0), odd = z, from = sums, at = d, by = scale;
-  for (const end = sums + row; from < end; from += 16, at += 16, by += 4) {
-    const s = totals(v128.load(from), v128.load(from + row), v128.load(from + 2 * row), v128.load(from + 3 * row)), h = v128.load(at);
-    odd = v128.or(odd, i32x4.eq(v128.and(h, exponent), z));
-    acc = fma4(f32x4.convert_i32x4_s(s), f32x4.mul(normalF16x4(h, bits, rebias), v128.load32_splat(by)), acc);
-  }
-  if (v128.any_true(odd)) combine(out, n, apart, sums, d, scale, blocks);
-  else storeRows(out, n, apart, acc);
 }
 
 /**

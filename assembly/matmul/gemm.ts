@@ -2,15 +2,15 @@
 // ops/matmul_experts.ts an expert's.
 //
 // A token's result is the same bits by either way: a block's sum is exact in i32, and then both add sum · (d · dx) to one float, block by
-// block, mins before data. It has to be: a difference of 1e-7 tips the rounding of an activation or the choice of an expert now and then, and
-// perplexity at ubatch 1 and 256 differed by 2e-3. The price is the lanes' sum once a block (simd.ts total): nothing for blocks of 256.
+// block, mins before data (Q8_0 by fours: formats/q8_0.ts). It has to be: a difference of 1e-7 tips the rounding of an activation or the
+// choice of an expert now and then, and perplexity at ubatch 1 and 256 differed by 2e-3. The price is the lanes' sum once a block (simd.ts
+// total): nothing for blocks of 256.
 
 import { blockSize, codeSteps, hasMins, inputRowBytes, isFloat, matvec, rowBytes, widenFloats } from "../formats/table";
 import { F32, Q4_0, Q4_K, Q6_K, Q8_0 } from "../formats/ids";
-import { STRIP, STRIP_BYTES } from "../formats/strip";
 import { groupSteps } from "./panel_codes";
 import { PANEL_ROWS, QUAD_TOKENS, packPanel, packQuad, panelBytes, quadBytes } from "./panel";
-import { ACC_BYTES, clearAcc, tileInt } from "./tile";
+import { ACC_BYTES, clearAcc, tileFours, tileInt } from "./tile";
 import { tileCodes } from "./tile_codes";
 import { dotPair } from "./tile_float";
 
@@ -19,16 +19,15 @@ import { dotPair } from "./tile_float";
  * between a third (relaxed Q4_K) and all of a quad (Q5_K without relaxed SIMD).
  */
 function gemmTokens(format: u32): u32 {
-  if (format == Q8_0) return 6;
   return ASC_FEATURE_RELAXED_SIMD && (format == Q4_K || format == Q6_K || format == Q4_0) ? 6 : 4;
 }
 
 /**
- * Panels held at once: a quad of tokens is woven once for all of them. 256 KiB leave room in an L2 cache of 512 KiB or more.
- * Scratch: strips (8 · 1024 f32 at most), acc and sums, quad, panels, or eight rows of f32; matmulScratchBytes in ts/backends/wasm/activation.ts adds them up.
+ * Tokens woven at once, as bytes of their quads: a panel is packed for all of them and stays in the L1 cache, while they stream from L2.
+ * Scratch: strips (8 · 1024 f32 at most), four accs or acc and sums, quads, panel, or eight rows of f32; matmulScratchBytes in
+ * ts/backends/wasm/activation.ts adds them up.
  */
-const PANELS_BYTES: usize = 256 << 10;
-const MOST_PANELS: u32 = 8;
+const QUADS_BYTES: usize = 1 << 20;
 const STRIPS_BYTES: usize = 32 << 10;
 
 /** One product: plain numbers, passed on as they are. `list` is 0 for tokens 0, 1, 2…, else u32 rows of out; row i reads x row i / share. */
@@ -81,21 +80,21 @@ function floats(out: usize, x: usize, w: usize, list: usize, share: u32, tokens:
 }
 
 function many(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
-  const bytes = panelBytes(format, K), acc = scratch + STRIPS_BYTES, quad = acc + 2 * ACC_BYTES, panels = quad + quadBytes(format, K);
-  const held = max(1, min(MOST_PANELS, <u32>(PANELS_BYTES / bytes)));
-  const alone: u32 = tokens % QUAD_TOKENS == 1 ? 1 : 0; // one token over: its matvec is cheaper than a quad that is three quarters empty
-  for (let g = begin; g < end; g += held) {
-    const groups = min(held, end - g);
-    for (let i: u32 = 0; i < groups; i++) packPanel(format, w, (g + i) * PANEL_ROWS, N, K, panels + <usize>i * bytes, scratch);
-    for (let t: u32 = 0; t < tokens - alone; t += QUAD_TOKENS) {
-      quadOf(x, list, share, t, tokens, K, format, quad);
-      for (let i: u32 = 0; i < groups; i++) {
-        tile(format, panels + <usize>i * bytes, bytes, quad, acc);
-        storeTile(out, list, t, tokens, (g + i) * PANEL_ROWS, N, acc);
+  const bytes = panelBytes(format, K), each = quadBytes(format, K), acc = scratch + STRIPS_BYTES, panel = acc + 4 * ACC_BYTES, quads = panel + bytes;
+  const run = QUAD_TOKENS * max(1, <u32>(QUADS_BYTES / each));
+  const whole = tokens % QUAD_TOKENS == 1 ? tokens - 1 : tokens; // one token over: its matvec is cheaper than a quad that is three quarters empty
+  for (let from: u32 = 0; from < whole; from += run) {
+    const to = min(from + run, whole);
+    for (let t = from, quad = quads; t < to; t += QUAD_TOKENS, quad += each) quadOf(x, list, share, t, tokens, K, format, quad);
+    for (let g = begin; g < end; g++) {
+      packPanel(format, w, g * PANEL_ROWS, N, K, panel, scratch);
+      for (let t = from, quad = quads; t < to; t += QUAD_TOKENS, quad += each) {
+        tile(format, panel, bytes, quad, acc);
+        storeTile(out, list, t, tokens, g * PANEL_ROWS, N, acc);
       }
     }
-    if (alone) few(out, x, w, list, share, tokens - 1, tokens, N, K, format, scratch, g, g + groups);
   }
+  if (whole < tokens) few(out, x, w, list, share, whole, tokens, N, K, format, scratch, begin, end);
 }
 
 /** Tokens t .. t + 3 -> quad; a short quad repeats the last token. */
@@ -114,9 +113,11 @@ function storeTile(out: usize, list: usize, t: u32, tokens: u32, n: u32, N: u32,
 }
 
 function tile(format: u32, panel: usize, bytes: usize, quad: usize, acc: usize): void {
-  clearAcc(acc);
   if (codeSteps(format) != 0) {
+    clearAcc(acc);
     tileCodes(panel, panel + bytes, quad, acc, acc + ACC_BYTES, blockSize(format), groupSteps(format), codeSteps(format), !hasMins(format));
+  } else if (format == Q8_0) {
+    tileFours(panel, panel + bytes, quad, acc, 16);
   } else {
     const steps = blockSize(format) >> 1;
     tileInt(panel, panel + bytes, quad, acc, hasMins(format) ? steps >> 4 : steps, steps);

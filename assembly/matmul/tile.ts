@@ -20,9 +20,14 @@ export function clearAcc(acc: usize): void {
   for (let i: usize = 0; i < ACC_BYTES; i += 16) v128.store(acc + i, z);
 }
 
-/** acc += the segments of panel · quad up to panelEnd; segments have `steps` and `otherSteps` steps by turns (see panel.ts). */
-export function tileInt(panel: usize, panelEnd: usize, quad: usize, acc: usize, steps: u32, otherSteps: u32): void {
-  const both = (<usize>steps + <usize>otherSteps) << 5, z = i32x4.splat(0);
+/**
+ * acc += the segments of panel · quad up to panelEnd; segments have `steps` and `otherSteps` steps by turns (see panel.ts). Each is added to the
+ * acc after the one before it, round and round: `accs` of them, 1 or 4.
+ */
+// @ts-ignore: decorator
+@inline
+function addSegments(panel: usize, panelEnd: usize, quad: usize, acc: usize, accs: u32, steps: u32, otherSteps: u32): void {
+  const both = (<usize>steps + <usize>otherSteps) << 5, first = acc, last = acc + <usize>(accs - 1) * ACC_BYTES, z = i32x4.splat(0);
   let length = <usize>steps << 5;
   while (panel < panelEnd) {
     let a0 = z, a1 = z, a2 = z, a3 = z, b0 = z, b1 = z, b2 = z, b3 = z;
@@ -44,6 +49,25 @@ export function tileInt(panel: usize, panelEnd: usize, quad: usize, acc: usize, 
     flush(acc + 64, a2, f32x4.mul(sa, x)); flush(acc + 80, b2, f32x4.mul(sb, x));
     x = v128.load32_splat(inputScales, 12);
     flush(acc + 96, a3, f32x4.mul(sa, x)); flush(acc + 112, b3, f32x4.mul(sb, x));
+    if (accs > 1) acc = acc == last ? first : acc + ACC_BYTES;
     length = both - length;
   }
+}
+
+/** acc = panel · quad, block after block. */
+export function tileInt(panel: usize, panelEnd: usize, quad: usize, acc: usize, steps: u32, otherSteps: u32): void {
+  clearAcc(acc);
+  addSegments(panel, panelEnd, quad, acc, 1, steps, otherSteps);
+}
+
+/** acc = panel · quad in the order of formats/q8_0.ts: by fours, which are then added up as hsum does, and the blocks that remain. */
+export function tileFours(panel: usize, panelEnd: usize, quad: usize, acc: usize, steps: u32): void {
+  const four = <usize>(steps + 1) << 7, fours = (panelEnd - panel) / four * four;
+  for (let i: usize = 0; i < 4; i++) clearAcc(acc + i * ACC_BYTES);
+  addSegments(panel, panel + fours, quad, acc, 4, steps, steps);
+  for (const end = acc + ACC_BYTES; acc < end; acc += 16) {
+    const a = f32x4.add(v128.load(acc), v128.load(acc, 128)), b = f32x4.add(v128.load(acc, 256), v128.load(acc, 384));
+    v128.store(acc, f32x4.add(a, b));
+  }
+  addSegments(panel + fours, panelEnd, quad + (fours >> 1), acc - ACC_BYTES, 1, steps, steps);
 }

@@ -59,6 +59,24 @@ describe.each(builds())("matmul, %s build", (build) => {
     }
   });
 
+  test("Q8_0: rows with normal, subnormal and zero scales, and K beyond the last four blocks", () => {
+    const next = random(7);
+    const [T, N] = [9, 11];
+    for (const K of [96, 128, 224, 1280]) {
+      const w = rig.weights("Q8_0", N, K, next);
+      const scales = new DataView(w.buffer, w.byteOffset, w.byteLength);
+      for (let p = 0; p < w.length; p += 34) scales.setUint16(p, 0x2000 + Math.floor(next() * 1024), true);
+      scales.setUint16(rowBytes("Q8_0", K) * 3, 0x8123, true); // row 3, block 0: subnormal
+      scales.setUint16(rowBytes("Q8_0", K) * 6 - 34, 0, true); // row 5, last block
+      const x = rig.wholeNumbers(T, K, next);
+      const all = rig.matmul("Q8_0", x, w, T, N, K).out;
+      expect(rig.worst(all, rig.product("Q8_0", x, w, T, N, K)), `K ${K}`).toBeLessThan(1e-5);
+      for (let t = 0; t < T; t++) {
+        expect(rig.matmul("Q8_0", x.slice(t * K, (t + 1) * K), w, 1, N, K).out).toEqual(all.slice(t * N, (t + 1) * N));
+      }
+    }
+  });
+
   test("F32, F16 and BF16 take any K", () => {
     const next = random(4);
     for (const format of ["F32", "F16", "BF16"] as const) {

@@ -46,13 +46,13 @@ export const expertUnits = matmulUnits;
 
 /** Strips that eight rows are unpacked to before they are woven: 8 · 1024 f32. */
 const stripsBytes = 8 * 1024 * 4;
-const accBytes = 2 * 128; // of floats and of integers
-const panelsBytes = 256 * 1024;
+const accBytes = 4 * 128; // four of floats, or one of floats and one of integers
+const quadsBytes = 1024 * 1024;
 
 /** Scratch of one thread for matmul, matmul_experts and get_rows over rows of K elements, whatever the format. */
 export function matmulScratchBytes(K: number): number {
   const panel = 32 * K; // of f32, the widest; a quad is half of it
-  return stripsBytes + accBytes + panel / 2 + Math.max(panelsBytes, panel);
+  return stripsBytes + accBytes + panel + Math.max(quadsBytes, panel / 2);
 }
 
 function align16(bytes: number): number {
