@@ -12,7 +12,7 @@ export const ROWS: u32 = 4;
 /** The i32 sums of four vectors, a lane each. */
 // @ts-ignore: decorator
 @inline
-function totals(a: v128, b: v128, c: v128, d: v128): v128 {
+export function totals(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
   const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7));
   return i32x4.add(v128.shuffle<i32>(ab, cd, 0, 1, 4, 5), v128.shuffle<i32>(ab, cd, 2, 3, 6, 7));
@@ -65,7 +65,7 @@ export function combineMins(out: usize, n: u32, sums: usize, d: usize, scale: us
 
 // @ts-ignore: decorator
 @inline
-function storeRows(out: usize, n: u32, acc: v128): void {
+export function storeRows(out: usize, n: u32, acc: v128): void {
   if (n == 4) v128.store(out, acc);
   else {
     store<f32>(out, f32x4.extract_lane(acc, 0));
