@@ -64,6 +64,73 @@ export function unpackCodesQ6_K(p: usize, q: usize, scale: usize, m: usize, d: u
   }
 }
 
+/** One block -> i16, evens then odds of each sixteen; see table.unpackWide. */
+// @ts-ignore: decorator
+@inline
+export function unpackWideQ6_K(p: usize, q: usize, d: usize, n: u32): void {
+  store<u16>(d, load<u16>(p, 208), 2);
+  halfWide(p, p + 128, q, i16x8.extend_low_i8x16_s(v128.load(p, 192)), n);
+  halfWide(p + 64, p + 160, q + 256, i16x8.extend_high_i8x16_s(v128.load(p, 192)), n);
+}
+
+/** 128 codes, 16 of each quarter at a time. */
+// @ts-ignore: decorator
+@inline
+function halfWide(p: usize, high: usize, q: usize, scales: v128, n: u32): void {
+  const four = opaque(i8x16.splat(15), n), two = opaque(i8x16.splat(48), n), zero = opaque(i8x16.splat(32), n);
+  const v = v128.load(p), u = v128.load(p, 32), h = v128.load(high), y = v128.load(p, 16), x = v128.load(p, 48), g = v128.load(high, 16);
+  putWide(q, i8x16.sub(low6(v, i16x8.shl(h, 4), four, two), zero), v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0));
+  putWide(q + 32, i8x16.sub(low6(y, i16x8.shl(g, 4), four, two), zero), v128.shuffle<i16>(scales, scales, 1, 1, 1, 1, 1, 1, 1, 1));
+  putWide(q + 64, i8x16.sub(low6(u, i16x8.shl(h, 2), four, two), zero), v128.shuffle<i16>(scales, scales, 2, 2, 2, 2, 2, 2, 2, 2));
+  putWide(q + 96, i8x16.sub(low6(x, i16x8.shl(g, 2), four, two), zero), v128.shuffle<i16>(scales, scales, 3, 3, 3, 3, 3, 3, 3, 3));
+  putWide(q + 128, i8x16.sub(high6(v, h, four, two), zero), v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 4, 4, 4, 4));
+  putWide(q + 160, i8x16.sub(high6(y, g, four, two), zero), v128.shuffle<i16>(scales, scales, 5, 5, 5, 5, 5, 5, 5, 5));
+  putWide(q + 192, i8x16.sub(high6(u, i16x8.shr_u(h, 2), four, two), zero), v128.shuffle<i16>(scales, scales, 6, 6, 6, 6, 6, 6, 6, 6));
+  putWide(q + 224, i8x16.sub(high6(x, i16x8.shr_u(g, 2), four, two), zero), v128.shuffle<i16>(scales, scales, 7, 7, 7, 7, 7, 7, 7, 7));
+}
+
+// @ts-ignore: decorator
+@inline
+function putWide(q: usize, codes: v128, scale: v128): void {
+  v128.store(q, i16x8.mul(i16x8.shr_s(i16x8.shl(codes, 8), 8), scale));
+  v128.store(q, i16x8.mul(i16x8.shr_s(codes, 8), scale), 16);
+}
+
+/** One block -> bytes, in order, a vector of each scale, and -32 times the scales as mins; see matmul/few_codes.ts. */
+// @ts-ignore: decorator
+@inline
+export function unpackBytesQ6_K(p: usize, q: usize, scale: usize, m: usize, d: usize, n: u32): void {
+  const low = i16x8.extend_low_i8x16_s(v128.load(p, 192)), high = i16x8.extend_high_i8x16_s(v128.load(p, 192));
+  store<u16>(d, load<u16>(p, 208), 2);
+  v128.store(m, i16x8.neg(i16x8.shl(low, 5)));
+  v128.store(m, i16x8.neg(i16x8.shl(high, 5)), 16);
+  halfBytes(p, p + 128, q, scale, low, n);
+  halfBytes(p + 64, p + 160, q + 128, scale + 128, high, n);
+}
+
+// @ts-ignore: decorator
+@inline
+function halfBytes(p: usize, high: usize, q: usize, scale: usize, scales: v128, n: u32): void {
+  const four = opaque(i8x16.splat(15), n), two = opaque(i8x16.splat(48), n);
+  const v = v128.load(p), u = v128.load(p, 32), h = v128.load(high), y = v128.load(p, 16), x = v128.load(p, 48), g = v128.load(high, 16);
+  v128.store(q, low6(v, i16x8.shl(h, 4), four, two));
+  v128.store(q, low6(y, i16x8.shl(g, 4), four, two), 16);
+  v128.store(q, low6(u, i16x8.shl(h, 2), four, two), 32);
+  v128.store(q, low6(x, i16x8.shl(g, 2), four, two), 48);
+  v128.store(q, high6(v, h, four, two), 64);
+  v128.store(q, high6(y, g, four, two), 80);
+  v128.store(q, high6(u, i16x8.shr_u(h, 2), four, two), 96);
+  v128.store(q, high6(x, i16x8.shr_u(g, 2), four, two), 112);
+  v128.store(scale, v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0));
+  v128.store(scale, v128.shuffle<i16>(scales, scales, 1, 1, 1, 1, 1, 1, 1, 1), 16);
+  v128.store(scale, v128.shuffle<i16>(scales, scales, 2, 2, 2, 2, 2, 2, 2, 2), 32);
+  v128.store(scale, v128.shuffle<i16>(scales, scales, 3, 3, 3, 3, 3, 3, 3, 3), 48);
+  v128.store(scale, v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 4, 4, 4, 4), 64);
+  v128.store(scale, v128.shuffle<i16>(scales, scales, 5, 5, 5, 5, 5, 5, 5, 5), 80);
+  v128.store(scale, v128.shuffle<i16>(scales, scales, 6, 6, 6, 6, 6, 6, 6, 6), 96);
+  v128.store(scale, v128.shuffle<i16>(scales, scales, 7, 7, 7, 7, 7, 7, 7, 7), 112);
+}
+
 /** Σ code · x over sixteen codes: pairs in i16 (relaxed), or fours in i32 lanes that fit i16 (4 · 63 · 127). */
 // @ts-ignore: decorator
 @inline

@@ -42,7 +42,7 @@ export function combineMins(out: usize, n: u32, apart: usize, sums: usize, d: us
 
 // @ts-ignore: decorator
 @inline
-function storeRows(out: usize, n: u32, apart: usize, acc: v128): void {
+export function storeRows(out: usize, n: u32, apart: usize, acc: v128): void {
   store<f32>(out, f32x4.extract_lane(acc, 0));
   if (n > 1) store<f32>(out + apart, f32x4.extract_lane(acc, 1));
   if (n > 2) store<f32>(out + 2 * apart, f32x4.extract_lane(acc, 2));

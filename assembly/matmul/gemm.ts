@@ -1,4 +1,4 @@
-// out = x · wᵀ for some rows of w and a list of tokens: matvec for few tokens, panels and tiles for more. ops/matmul.ts gives all tokens,
+// out = x · wᵀ for some rows of w and a list of tokens: matvec for one token, few.ts for some, panels and tiles for more. ops/matmul.ts gives all tokens,
 // ops/matmul_experts.ts an expert's.
 //
 // A token's result is the same bits by either way: a block's sum is exact in i32, and then both add sum · (d · dx) to one float, block by
@@ -8,18 +8,24 @@
 
 import { blockSize, codeSteps, hasMins, inputRowBytes, isFloat, matvec, rowBytes, widenFloats } from "../formats/table";
 import { F32, Q4_0, Q4_K, Q6_K, Q8_0 } from "../formats/ids";
+import { FEW_TOKENS, few, outRow } from "./few";
 import { groupSteps } from "./panel_codes";
 import { PANEL_ROWS, QUAD_TOKENS, packPanel, packQuad, panelBytes, quadBytes } from "./panel";
 import { ACC_BYTES, clearAcc, tileFours, tileInt } from "./tile";
 import { tileCodes } from "./tile_codes";
 import { dotPair } from "./tile_float";
 
+/** Formats that few.ts knows: fastest from 2 tokens to FEW_TOKENS, measured on x86 (256x256 and 2048x256). */
+function hasFew(format: u32): bool {
+  return format == Q4_K || format == Q6_K;
+}
+
 /**
- * Fewest tokens for which packing panels pays, measured on x86 (2048x2048): packing costs about one quad of tokens, and a token's matvec
- * between a third (relaxed Q4_K) and all of a quad (Q5_K without relaxed SIMD).
+ * Fewest tokens for which packing panels pays for the others, measured on x86 (2048x2048): packing costs about one quad of tokens, and a
+ * token's matvec between a third (relaxed Q4_0) and all of a quad (Q5_K without relaxed SIMD).
  */
 function gemmTokens(format: u32): u32 {
-  return ASC_FEATURE_RELAXED_SIMD && (format == Q4_K || format == Q6_K || format == Q4_0) ? 6 : 4;
+  return ASC_FEATURE_RELAXED_SIMD && format == Q4_0 ? 6 : 4;
 }
 
 /**
@@ -33,19 +39,15 @@ const STRIPS_BYTES: usize = 32 << 10;
 /** One product: plain numbers, passed on as they are. `list` is 0 for tokens 0, 1, 2…, else u32 rows of out; row i reads x row i / share. */
 export function gemm(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
   end = min(end, (N + PANEL_ROWS - 1) / PANEL_ROWS); // whatever the caller counts as units, no row beyond N is written
-  if (isFloat(format)) floats(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
-  else if (tokens < gemmTokens(format)) few(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin, end);
+  if (tokens == 1) each(out, x, w, list, share, 0, 1, N, K, format, scratch, begin, end);
+  else if (isFloat(format)) floats(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
+  else if (hasFew(format) && tokens <= FEW_TOKENS) few(out, x, w, list, share, tokens, N, K, format, scratch, begin * PANEL_ROWS, min(end * PANEL_ROWS, N));
+  else if (tokens < gemmTokens(format)) each(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin, end);
   else many(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
 }
 
-// @ts-ignore: decorator
-@inline
-function outRow(list: usize, i: u32): u32 {
-  return list == 0 ? i : load<u32>(list + (<usize>i << 2));
-}
-
 /** Tokens from .. to, each by itself. */
-function few(out: usize, x: usize, w: usize, list: usize, share: u32, from: u32, to: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
+function each(out: usize, x: usize, w: usize, list: usize, share: u32, from: u32, to: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
   const bytes = rowBytes(format, K), xBytes = inputRowBytes(format, K), last = min(end * PANEL_ROWS, N);
   // One token streams all its rows in one call; more take turns on eight rows, which stay in the L1 cache.
   const run = to - from == 1 ? last : PANEL_ROWS;
@@ -59,7 +61,6 @@ function few(out: usize, x: usize, w: usize, list: usize, share: u32, from: u32,
 
 /** Float formats: eight rows are widened once for all tokens, F32 not even that. */
 function floats(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
-  if (tokens == 1) return few(out, x, w, list, share, 0, 1, N, K, format, scratch, begin, end);
   const bytes = rowBytes(format, K), wide = <usize>K << 2, last = min(end * PANEL_ROWS, N);
   for (let n = begin * PANEL_ROWS; n < last; n += PANEL_ROWS) {
     const rows = min(PANEL_ROWS, last - n);
@@ -80,21 +81,21 @@ function floats(out: usize, x: usize, w: usize, list: usize, share: u32, tokens:
 }
 
 function many(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
-  const bytes = panelBytes(format, K), each = quadBytes(format, K), acc = scratch + STRIPS_BYTES, panel = acc + 4 * ACC_BYTES, quads = panel + bytes;
-  const run = QUAD_TOKENS * max(1, <u32>(QUADS_BYTES / each));
+  const bytes = panelBytes(format, K), step = quadBytes(format, K), acc = scratch + STRIPS_BYTES, panel = acc + 4 * ACC_BYTES, quads = panel + bytes;
+  const run = QUAD_TOKENS * max(1, <u32>(QUADS_BYTES / step));
   const whole = tokens % QUAD_TOKENS == 1 ? tokens - 1 : tokens; // one token over: its matvec is cheaper than a quad that is three quarters empty
   for (let from: u32 = 0; from < whole; from += run) {
     const to = min(from + run, whole);
-    for (let t = from, quad = quads; t < to; t += QUAD_TOKENS, quad += each) quadOf(x, list, share, t, tokens, K, format, quad);
+    for (let t = from, quad = quads; t < to; t += QUAD_TOKENS, quad += step) quadOf(x, list, share, t, tokens, K, format, quad);
     for (let g = begin; g < end; g++) {
       packPanel(format, w, g * PANEL_ROWS, N, K, panel, scratch);
-      for (let t = from, quad = quads; t < to; t += QUAD_TOKENS, quad += each) {
+      for (let t = from, quad = quads; t < to; t += QUAD_TOKENS, quad += step) {
         tile(format, panel, bytes, quad, acc);
         storeTile(out, list, t, tokens, g * PANEL_ROWS, N, acc);
       }
     }
   }
-  if (whole < tokens) few(out, x, w, list, share, whole, tokens, N, K, format, scratch, begin, end);
+  if (whole < tokens) each(out, x, w, list, share, whole, tokens, N, K, format, scratch, begin, end);
 }
 
 /** Tokens t .. t + 3 -> quad; a short quad repeats the last token. */

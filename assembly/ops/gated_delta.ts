@@ -32,7 +32,8 @@ export function gated_delta(out: usize, qkv: usize, a: usize, b: usize, dt: usiz
       }
       const S = state + <usize>(<u32>row * Hv + h) * rowsBytes;
       const first = out + (<usize>(t * Hv + h) * <usize>Dv << 2);
-      for (let i: usize = 0; i < <usize>Dv; i += 2) rowPair(S + i * keyBytes, i << 2, scratch, at, first, outBytes, keyBytes);
+      if (to - t == 1) oneToken(S, Dv, scratch, first, keyBytes);
+      else for (let i: usize = 0; i < <usize>Dv; i += 2) rowPair(S + i * keyBytes, i << 2, scratch, at, first, outBytes, keyBytes);
       t = to;
     }
   }
@@ -82,6 +83,35 @@ function rowPair(S: usize, value: usize, at: usize, end: usize, out: usize, outB
       v128.store(S + j, s0);
       v128.store(other + j, s1);
       k0 = fma4(s0, nextK, k0); q0 = fma4(s0, nextQ, q0); k1 = fma4(s1, nextK, k1); q1 = fma4(s1, nextQ, q1);
+    }
+  }
+}
+
+/**
+ * All rows of S through one token, one after the other, as memory likes it: while one is updated, the next is read, and so no sum waits for
+ * itself either.
+ */
+function oneToken(S: usize, Dv: u32, at: usize, out: usize, keyBytes: usize): void {
+  const q = at + HEADER, k = q + keyBytes, decay = load<f32>(at), beta = load<f32>(at, 4), kq = load<f32>(at, 8), g = f32x4.splat(decay);
+  let v = <usize>load<u32>(at, 12), sk = f32x4.splat(0), sq = sk;
+  for (let j: usize = 0; j < keyBytes; j += 16) {
+    const s = v128.load(S + j);
+    sk = fma4(s, v128.load(k + j), sk); sq = fma4(s, v128.load(q + j), sq);
+  }
+  for (const last = v + (<usize>(Dv - 1) << 2); ; v += 4, out += 4, S += keyBytes) {
+    const delta = beta * (load<f32>(v) - decay * hsum(sk));
+    store<f32>(out, decay * hsum(sq) + delta * kq);
+    const d = f32x4.splat(delta);
+    if (v == last) {
+      for (let j: usize = 0; j < keyBytes; j += 16) v128.store(S + j, fma4(d, v128.load(k + j), f32x4.mul(v128.load(S + j), g)));
+      return;
+    }
+    const next = S + keyBytes;
+    sk = f32x4.splat(0); sq = sk;
+    for (let j: usize = 0; j < keyBytes; j += 16) {
+      const kj = v128.load(k + j), s = v128.load(next + j);
+      sk = fma4(s, kj, sk); sq = fma4(s, v128.load(q + j), sq);
+      v128.store(S + j, fma4(d, kj, f32x4.mul(v128.load(S + j), g)));
     }
   }
 }

@@ -3,7 +3,7 @@ import { gemm } from "../matmul/gemm";
 
 /**
  * out[t, u, n] = Σ_k x[t, B == 1 ? 0 : u, k] · w[ids[t, u], n, k]: x f32[T, B, K] (xq: the same as T · B quantised rows), w [X, N, K],
- * plan from expert_plan (ids itself is not read). Each expert's tokens go through one product: matvec when few, tiles when more.
+ * plan from expert_plan (ids itself is not read). Each expert's tokens go through one product: see gemm.ts.
  * `table` is 0, or u32[X] with the address of each expert: those with 0 are left for another run.
  * Unit: eight rows of every expert. Any split of units is then balanced, however unevenly the router spreads its tokens.
  */

@@ -23,6 +23,32 @@ function byToken(options: SamplerOptions, logits: Float32Array, accepted: number
   return out;
 }
 
+describe("from a row's largest logits alone", () => {
+  const V = 300;
+  const logits = Float32Array.from({ length: V }, (_, token) => Math.fround(Math.sin(7 * token) * 8));
+  const order = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]! || a - b);
+  const best = Int32Array.from(order.slice(0, 64));
+  const top = { values: Float32Array.from(best, (token) => logits[token]!), tokens: best };
+  const lowered = (count: number, bias: number) => new Map(order.slice(0, count).map((token) => [token, bias]));
+
+  it.each<SamplerOptions>([
+    { temperature: 0 },
+    { temperature: 0, logitBias: lowered(63, -Infinity) },
+    { temperature: 0, logitBias: lowered(20, -0.01) },
+    { temperature: 1.2, topK: 40, logitBias: lowered(24, -Infinity) },
+    { temperature: 1.2, topK: 20, topP: 0.9, minP: 0, logitBias: lowered(10, -1.5) },
+  ])("draws what it draws from all: %j", (options) => {
+    const whole = new Sampler({ seed: 5, ...options }, V);
+    const part = whole.clone();
+    expect(part.topOnly).toBe(true);
+    for (let draw = 0; draw < 20; draw++) expect(part.sample(top)).toBe(whole.sample(logits));
+  });
+
+  it("does not claim to where more of them could drop out, or one could rise", () => {
+    for (const logitBias of [lowered(64, -1), { 3: 0.5 }]) expect(new Sampler({ temperature: 0, logitBias }, V).topOnly).toBe(false);
+  });
+});
+
 describe("each filter, by hand", () => {
   const logits = row(0.1, 0.4, 0.05, 0.3, 0.15);
 

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Model } from "../../ts/engine/model.ts";
 import { ContextOverflowError, DisposedError, InvalidArgumentError, QueueFullError } from "../../ts/errors.ts";
 import { GenerationQueue, type QueueOptions } from "../../ts/serving/queue.ts";
+import type { GenerationRequest } from "../../ts/serving/request.ts";
 import { embeddedModel, worst } from "../models/trained.ts";
 import { type Alone, collect, GREEDY, ids, solo, tokensOf } from "./serve.ts";
 
@@ -130,6 +131,21 @@ describe("one request", () => {
     expect(got!.logprob).toBeCloseTo(row![77]! - total, 4);
     expect(got!.top!.map(({ token }) => token)).toEqual(byLogit.slice(0, 3));
     got!.top!.forEach(({ token, probability }) => void expect(Math.log(probability)).toBeCloseTo(row![token]! - total, 4));
+  });
+
+  it("streams that need all logits, a few, or the likeliest go together, each as alone", async () => {
+    const queue = await open({ parallel: 4 });
+    const wants: Pick<GenerationRequest, "sampler" | "logprobs">[] = [
+      { sampler: GREEDY },
+      { sampler: GREEDY, logprobs: true },
+      { sampler: { ...GREEDY, presencePenalty: 1 } },
+      { sampler: { seed: 3, temperature: 1, logitBias: { 7: -2 } } },
+    ];
+    const run = (want: (typeof wants)[number], i: number) => collect(queue.generate({ tokens: tokensOf(9 + i, i), maxTokens: 8, ...want }));
+    const together = await Promise.all(wants.map(run));
+    for (const [i, want] of wants.entries()) expect(await run(want, i), `stream ${i}`).toEqual(together[i]);
+    expect(together[1]!.every(({ logprob }) => logprob! < 0)).toBe(true);
+    expect(together[0]!.map(({ token }) => token)).toEqual((await solo(alone, tokensOf(9, 0), 8)).tokens);
   });
 
   it("adjust sees the logits and what was generated", async () => {

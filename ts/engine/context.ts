@@ -91,6 +91,33 @@ export class Context {
     });
   }
 
+  /**
+   * As `decode`, but all logits come back only of the rows for which `whole` is true, in the order of the rows; of the others the 64 largest,
+   * as of `decodeTop`.
+   */
+  decodeRows(
+    requests: DecodeRequest | readonly DecodeRequest[],
+    whole: readonly boolean[],
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<(Float32Array | TopLogits)[]> {
+    if (whole.every(Boolean)) return this.decode(requests, options);
+    return this.#inTurn(async () => {
+      const top = await this.#executor.topReader(this.shape.max.O);
+      let done = 0; // rows of the ubatches before
+      return this.#decode(listed(requests), options.signal, async (count) => {
+        const rows: (Float32Array | TopLogits)[] = await top.read(count);
+        for (let o = 0; o < count; o++) if (whole[done + o]) rows[o] = (await this.#readLogits(1, o))[0]!;
+        done += count;
+        return rows;
+      });
+    });
+  }
+
+  /** Logits of a row, V: at least as many as the tokenizer has tokens. */
+  get logitsLength(): number {
+    return this.#config.V;
+  }
+
   /** Whether the logits are on a GPU, so that `decodeTop` saves reading them. */
   get logitsOnGpu(): boolean {
     return this.#executor.logitsOnGpu;
@@ -338,9 +365,9 @@ export class Context {
     }
   }
 
-  async #readLogits(count: number): Promise<Float32Array[]> {
+  async #readLogits(count: number, first = 0): Promise<Float32Array[]> {
     const V = this.#config.V;
-    const all = floats(await this.#executor.read(this.#executor.model.logits, 0, 4 * count * V)); // [O, V]
+    const all = floats(await this.#executor.read(this.#executor.model.logits, 4 * first * V, 4 * count * V)); // [count, V]
     return Array.from({ length: count }, (_, o) => all.subarray(o * V, (o + 1) * V));
   }
 }

@@ -43,13 +43,18 @@ export class Sampler {
 
   /** Whether the likeliest token is always the one: no temperature, bias or penalty has a say. */
   get greedy(): boolean {
-    return this.#options.temperature <= 0 && !this.#changesLogits;
+    return this.#options.temperature <= 0 && this.#options.logitBias.size === 0 && !this.#penalises;
   }
 
-  /** Whether a row's 64 largest logits decide: it is drawn from the likeliest topK, and no bias or penalty has a say. */
+  /**
+   * Whether a row's 64 largest logits decide: no penalty has a say, biases only lower, and if all biased tokens stand among the 64, enough
+   * others do.
+   */
   get topOnly(): boolean {
-    const { temperature, topK } = this.#options;
-    return temperature > 0 && topK >= 1 && topK <= TOP_LOGITS && !this.#changesLogits;
+    const { temperature, topK, logitBias } = this.#options;
+    const wanted = temperature <= 0 ? 1 : topK;
+    const lowers = [...logitBias.values()].every((bias) => bias <= 0);
+    return wanted >= 1 && wanted + logitBias.size <= TOP_LOGITS && lowers && !this.#penalises;
   }
 
   /**
@@ -107,7 +112,7 @@ export class Sampler {
     const { temperature, topK, topP, minP, typicalP } = this.#options;
     const candidates = this.#candidates;
     if (logits instanceof Float32Array) this.#fill(logits);
-    else candidates.fillTop(logits);
+    else this.#fillTop(logits);
     candidates.dropMasked();
     keepTopK(candidates, temperature <= 0 ? 1 : topK);
     if (temperature <= 0) return candidates;
@@ -117,10 +122,9 @@ export class Sampler {
     return candidates;
   }
 
-  get #changesLogits(): boolean {
-    const { repeatPenalty, presencePenalty, frequencyPenalty, repeatLastN, logitBias } = this.#options;
-    const penalised = repeatLastN !== 0 && (repeatPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0);
-    return logitBias.size > 0 || penalised;
+  get #penalises(): boolean {
+    const { repeatPenalty, presencePenalty, frequencyPenalty, repeatLastN } = this.#options;
+    return repeatLastN !== 0 && (repeatPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0);
   }
 
   /** All tokens with bias and penalties worked in. */
@@ -130,10 +134,18 @@ export class Sampler {
     }
     const candidates = this.#candidates;
     candidates.fill(logits);
-    for (const [token, bias] of this.#options.logitBias) {
-      // An infinite bias decides alone: Infinity + -Infinity would be NaN.
-      candidates.logits[token] = Number.isFinite(bias) ? candidates.logits[token]! + bias : bias;
-    }
+    for (const [token, bias] of this.#options.logitBias) candidates.bias(token, bias);
     applyPenalties(candidates.logits, this.#recent.counts, this.#options);
+  }
+
+  /** The likeliest tokens with bias worked in. */
+  #fillTop(top: TopLogits): void {
+    const { logitBias } = this.#options;
+    this.#candidates.fillTop(top);
+    if (logitBias.size === 0) return;
+    top.tokens.forEach((token, place) => {
+      const bias = logitBias.get(token);
+      if (bias !== undefined) this.#candidates.bias(place, bias);
+    });
   }
 }

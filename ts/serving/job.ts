@@ -1,4 +1,5 @@
 import { Sampler } from "../engine/sampler.ts";
+import type { TopLogits } from "../engine/top-logits.ts";
 import { Generation } from "./generation.ts";
 import { likeliest, logSumExp } from "./logprobs.ts";
 import type { GeneratedToken, GenerationRequest } from "./request.ts";
@@ -27,6 +28,8 @@ export class Job {
   /** Drawn, and to be decoded next. */
   next: number | undefined;
   ended = false;
+  /** Whether `draw` needs no more than a row's largest logits. */
+  readonly topOnly: boolean;
   readonly #setting: JobSetting;
   readonly #sampler: Sampler;
   readonly #generated: number[] = [];
@@ -42,6 +45,7 @@ export class Job {
     this.usage = { promptTokens: this.prompt.length, cachedTokens: 0, generatedTokens: 0 };
     this.#setting = setting;
     this.#sampler = new Sampler(request.sampler, setting.vocabularySize);
+    this.topOnly = this.#sampler.topOnly && !request.adjust && !request.logprobs && !request.topLogprobs;
     for (const token of this.prompt) this.#sampler.accept(token);
     this.generation = new Generation(this.usage, () => this.end(this.#last ? "finished" : "cancelled"));
     request.signal?.addEventListener("abort", this.#onAbort, { once: true });
@@ -57,12 +61,15 @@ export class Job {
     this.request.onPrompt?.({ readTokens, totalTokens, cachedTokens });
   }
 
-  /** Draws the next token from logits, f32[V], which it may change, and gives it out. `full`: the sequence has no room for it. True when it was the last. */
-  draw(logits: Float32Array, full: boolean): boolean {
+  /**
+   * Draws the next token from logits, f32[V], which it may change, or where `topOnly` from the largest, and gives it out. `full`: the sequence
+   * has no room for it. True when it was the last.
+   */
+  draw(logits: Float32Array | TopLogits, full: boolean): boolean {
     const { adjust, maxTokens = Number.POSITIVE_INFINITY } = this.request;
     if (maxTokens === 0) return true;
-    const report = this.#reporter(logits);
-    adjust?.(logits, this.#generated);
+    const report = logits instanceof Float32Array ? this.#reporter(logits) : () => ({});
+    if (logits instanceof Float32Array) adjust?.(logits, this.#generated);
     const token = this.#sampler.sample(logits);
     this.#sampler.accept(token);
     this.#generated.push(token);

@@ -2,6 +2,7 @@ import type { Context } from "../engine/context.ts";
 import type { ContextOptions } from "../engine/context-options.ts";
 import type { Model } from "../engine/model.ts";
 import { nextTask } from "../engine/next-task.ts";
+import type { TopLogits } from "../engine/top-logits.ts";
 import { DisposedError, InvalidArgumentError, QueueFullError, SessionError } from "../errors.ts";
 import type { Generation } from "./generation.ts";
 import { Job, type Outcome } from "./job.ts";
@@ -237,10 +238,11 @@ export class GenerationQueue {
     const parts = planStep(this.#slots, this.#pace);
     if (parts.length === 0) return;
     const started = performance.now();
-    let rows: Float32Array[];
+    let rows: (Float32Array | TopLogits)[];
     try {
-      rows = await this.#context.decode(
+      rows = await this.#context.decodeRows(
         parts.map(({ slot, tokens, draws }) => ({ sequence: slot.sequence, tokens, logits: draws ? "last" : "none" })),
+        parts.filter(({ draws }) => draws).map((part) => this.#needsAll(part)),
       );
     } catch (reason) {
       for (const { slot, job } of parts) {
@@ -256,20 +258,26 @@ export class GenerationQueue {
     for (const part of parts) await this.#finishPart(part, part.draws ? rows[row++] : undefined);
   }
 
-  /** After a part was decoded: keeps a checkpoint where the prompt has one, and draws. `logits`, f32[V], where it draws. */
-  async #finishPart({ slot, job, reads }: Part, logits: Float32Array | undefined): Promise<void> {
+  /** Whether all logits of a part are wanted: for its draw, for a checkpoint, or since a file has more of them than tokens. */
+  #needsAll({ job, reads }: Part): boolean {
+    return reads || !job.topOnly || this.#context.logitsLength !== this.#model.tokenizer.vocabularySize;
+  }
+
+  /** After a part was decoded: keeps a checkpoint where the prompt has one, and draws. `logits`, f32[V] or the largest, where it draws. */
+  async #finishPart({ slot, job, reads }: Part, logits: Float32Array | TopLogits | undefined): Promise<void> {
     await this.#guarded(job, async () => {
-      const row = logits?.subarray(0, this.#model.tokenizer.vocabularySize);
+      const row = logits instanceof Float32Array ? logits.subarray(0, this.#model.tokenizer.vocabularySize) : logits;
       if (reads) {
         slot.usedAt = ++this.#uses;
-        if (job.stops.includes(slot.tokens.length)) await keepSlot(this.#context, this.#cache, slot, row?.slice());
+        const all = row instanceof Float32Array ? row.slice() : undefined;
+        if (job.stops.includes(slot.tokens.length)) await keepSlot(this.#context, this.#cache, slot, all);
         job.tellProgress(slot.tokens.length);
       }
       if (row) await this.#draw(slot, job, row);
     });
   }
 
-  async #draw(slot: Slot, job: Job, logits: Float32Array): Promise<void> {
+  async #draw(slot: Slot, job: Job, logits: Float32Array | TopLogits): Promise<void> {
     if (job.ended || !job.draw(logits, slot.tokens.length >= this.contextLength)) return;
     await keepSlot(this.#context, this.#cache, slot);
     job.end("finished");

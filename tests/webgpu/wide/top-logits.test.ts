@@ -56,6 +56,8 @@ describe("the sampler", () => {
     {},
     { topK: 64, topP: 1, minP: 0, temperature: 2 },
     { topK: 1 },
+    { temperature: 0 },
+    { temperature: 0, logitBias: { 5: -Infinity, 6: -3 } },
     { typicalP: 0.7, topP: 0.5, temperature: 1.3 },
   ])("draws the same tokens from the largest logits as from all: %j", async (options) => {
     const V = 8192;
@@ -68,10 +70,11 @@ describe("the sampler", () => {
   });
 
   it.each<SamplerOptions>([
-    { temperature: 0 },
     { topK: 0 },
     { topK: 65 },
     { logitBias: { 3: 1 } },
+    { temperature: 0, logitBias: Object.fromEntries(Array.from({ length: 64 }, (_, token) => [token, -1])) },
+    { topK: 60, logitBias: { 3: -1, 4: -1, 5: -1, 6: -1, 7: -Infinity } },
     { repeatPenalty: 1.1 },
     { presencePenalty: 0.5 },
   ])("needs all logits: %j", (options) => void expect(new Sampler(options, 8192).topOnly).toBe(false));

@@ -41,6 +41,12 @@ export class Candidates {
     this.sorted = true;
   }
 
+  /** Adds to the logit at a place. An infinite bias decides alone: Infinity + -Infinity would be NaN. */
+  bias(place: number, bias: number): void {
+    this.logits[place] = Number.isFinite(bias) ? this.logits[place]! + bias : bias;
+    this.sorted = false;
+  }
+
   /** Drops the tokens at -Infinity. @throws BackendError when none is left. */
   dropMasked(): void {
     let kept = 0;
