@@ -1,4 +1,5 @@
 import { fma4, hsum } from "../simd";
+import { streamsApart } from "../matmul/streams";
 import { exp1, sigmoid1, sumOfSquares } from "../math";
 
 /** Tokens whose q and k are normalised together: with a pair of state rows they stay in L1 (8 · 2 · 128 floats = 8 KiB). */
@@ -88,31 +89,35 @@ function rowPair(S: usize, value: usize, at: usize, end: usize, out: usize, outB
 }
 
 /**
- * All rows of S through one token, one after the other, as memory likes it: while one is updated, the next is read, and so no sum waits for
- * itself either.
+ * All rows of S through one token: while one is updated, the next is read, and so no sum waits for itself. They take turns from four places
+ * far apart, as matrices do (matmul/streams.ts).
  */
 function oneToken(S: usize, Dv: u32, at: usize, out: usize, keyBytes: usize): void {
   const q = at + HEADER, k = q + keyBytes, decay = load<f32>(at), beta = load<f32>(at, 4), kq = load<f32>(at, 8), g = f32x4.splat(decay);
-  let v = <usize>load<u32>(at, 12), sk = f32x4.splat(0), sq = sk;
+  const v = <usize>load<u32>(at, 12), apart = streamsApart(Dv);
+  let sk = f32x4.splat(0), sq = sk, s = S;
   for (let j: usize = 0; j < keyBytes; j += 16) {
-    const s = v128.load(S + j);
-    sk = fma4(s, v128.load(k + j), sk); sq = fma4(s, v128.load(q + j), sq);
+    const sj = v128.load(s + j);
+    sk = fma4(sj, v128.load(k + j), sk); sq = fma4(sj, v128.load(q + j), sq);
   }
-  for (const last = v + (<usize>(Dv - 1) << 2); ; v += 4, out += 4, S += keyBytes) {
-    const delta = beta * (load<f32>(v) - decay * hsum(sk));
-    store<f32>(out, decay * hsum(sq) + delta * kq);
+  for (let r: u32 = 0, n: u32 = 0; ; ) {
+    const i = <usize>n << 2, delta = beta * (load<f32>(v + i) - decay * hsum(sk));
+    store<f32>(out + i, decay * hsum(sq) + delta * kq);
     const d = f32x4.splat(delta);
-    if (v == last) {
-      for (let j: usize = 0; j < keyBytes; j += 16) v128.store(S + j, fma4(d, v128.load(k + j), f32x4.mul(v128.load(S + j), g)));
+    n += apart;
+    if (n >= Dv) n = ++r;
+    if (r == apart) {
+      for (let j: usize = 0; j < keyBytes; j += 16) v128.store(s + j, fma4(d, v128.load(k + j), f32x4.mul(v128.load(s + j), g)));
       return;
     }
-    const next = S + keyBytes;
+    const next = S + <usize>n * keyBytes;
     sk = f32x4.splat(0); sq = sk;
     for (let j: usize = 0; j < keyBytes; j += 16) {
-      const kj = v128.load(k + j), s = v128.load(next + j);
-      sk = fma4(s, kj, sk); sq = fma4(s, v128.load(q + j), sq);
-      v128.store(S + j, fma4(d, kj, f32x4.mul(v128.load(S + j), g)));
+      const kj = v128.load(k + j), sj = v128.load(next + j);
+      sk = fma4(sj, kj, sk); sq = fma4(sj, v128.load(q + j), sq);
+      v128.store(s + j, fma4(d, kj, f32x4.mul(v128.load(s + j), g)));
     }
+    s = next;
   }
 }
 
