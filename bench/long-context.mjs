@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { loadModel, printProfile } from "../dist/index.js";
 
 const UBATCH = 512;
-const SINGLES = 8;
+const SINGLES = 16;
 const { values: flags, positionals } = parseArgs({
   args: globalThis.Deno?.args ?? process.argv.slice(2),
   allowPositionals: true,
@@ -23,8 +23,12 @@ const { values: flags, positionals } = parseArgs({
 const cells = Number(flags.cells);
 const model = await loadModel(positionals[0], { threads: Number(flags.threads) });
 const V = model.tokenizer.vocabularySize;
-let state = 1;
-const tokens = (count) => Array.from({ length: count }, () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % V);
+let last = 1;
+function token() {
+  last = (Math.imul(last, 1664525) + 1013904223) >>> 0;
+  return last % V;
+}
+const tokens = (count) => Array.from({ length: count }, token);
 
 const context = (profile) =>
   model.createContext({

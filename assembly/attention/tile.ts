@@ -2,8 +2,8 @@
 // add in the same order.
 
 import { halves } from "../cache";
-import { f16Bits, fma4, opaque, sumsOfFour } from "../simd";
-import { cellOf } from "./slots";
+import { fma4, sumsOfFour } from "../simd";
+import { SLOTS, cellOf } from "./slots";
 
 /** Cells that are widened at once: [64, 256] f32 stay in an L2 cache. */
 // @ts-ignore: decorator
@@ -36,9 +36,11 @@ export function scoreQuad(scores: usize, q: usize, keys: usize, slots: u32, D: u
 }
 
 /** The same of halves [n][D]. */
-export function scoreHalves(scores: usize, q: usize, keys: usize, n: u32, slots: u32, D: u32): void {
-  const z = f32x4.splat(0), row = <usize>D << 1, bits = opaque(f16Bits(), n);
+export function scoreHalves(scores: usize, q: usize, keys: usize, n: u32, slots: u32, D: u32, mask: usize): void {
+  const z = f32x4.splat(0), row = <usize>D << 1, bits = v128.load(mask);
+  let touched: i64 = 0;
   for (let slot: u32 = 0; slot < slots; slot += 2, scores += 32) {
+    if (slot % SLOTS == 0) touched |= touch(keys, slot + SLOTS, n, row);
     let a0 = z, a1 = z, a2 = z, a3 = z, b0 = z, b1 = z, b2 = z, b3 = z, p = q;
     let from = keys + <usize>cellOf(slot, n) * row, other = keys + <usize>cellOf(slot + 1, n) * row;
     for (const end = from + row; from < end; from += 8, other += 8, p += 64) {
@@ -55,6 +57,15 @@ export function scoreHalves(scores: usize, q: usize, keys: usize, n: u32, slots:
     v128.store(scores, sumsOfFour(a0, a1, a2, a3));
     v128.store(scores, sumsOfFour(b0, b1, b2, b3), 16);
   }
+  store<i64>(mask, touched, 16);
+}
+
+// @ts-ignore: decorator
+@inline
+function touch(rows: usize, slot: u32, n: u32, row: usize): i64 {
+  const a = rows + <usize>cellOf(slot, n) * row, b = rows + <usize>cellOf(slot + 1, n) * row;
+  const next = min(row - 8, 64);
+  return load<i64>(a) | load<i64>(a + next) | load<i64>(b) | load<i64>(b + next);
 }
 
 /** out [D/8][4][8] += Σ score · value. scores [slots][4]; values: columns [D/4] of [BLOCK][4]. */
@@ -81,9 +92,11 @@ export function addValues(out: usize, scores: usize, values: usize, slots: u32, 
 }
 
 /** The same of halves [n][D]: two rows go by, and `out` stays in an L1 cache. */
-export function addHalves(out: usize, scores: usize, values: usize, n: u32, slots: u32, D: u32): void {
-  const row = <usize>D << 1, bits = opaque(f16Bits(), n);
+export function addHalves(out: usize, scores: usize, values: usize, n: u32, slots: u32, D: u32, mask: usize): void {
+  const row = <usize>D << 1, bits = v128.load(mask);
+  let touched: i64 = 0;
   for (let slot: u32 = 0; slot < slots; slot += 2, scores += 32) {
+    if (slot % SLOTS == 0) touched |= touch(values, slot + SLOTS, n, row);
     const a0 = v128.load32_splat(scores), a1 = v128.load32_splat(scores, 4), a2 = v128.load32_splat(scores, 8), a3 = v128.load32_splat(scores, 12);
     const b0 = v128.load32_splat(scores, 16), b1 = v128.load32_splat(scores, 20), b2 = v128.load32_splat(scores, 24), b3 = v128.load32_splat(scores, 28);
     let from = values + <usize>cellOf(slot, n) * row, other = values + <usize>cellOf(slot + 1, n) * row, to = out;
@@ -100,4 +113,5 @@ export function addHalves(out: usize, scores: usize, values: usize, n: u32, slot
       v128.store(to, fma4(b3, b, fma4(a3, a, v128.load(to, 112))), 112);
     }
   }
+  store<i64>(mask, touched, 16);
 }

@@ -2,9 +2,10 @@ import { CHUNK, OUT_AT, clearState, finish, merge, packQuad, softmax, stateBytes
 import { cellOf, slotsOf } from "../attention/slots";
 import { BLOCK, COLUMN, addHalves, addValues, scoreHalves, scoreQuad } from "../attention/tile";
 import { Format, factorOf, rowBytes, widenRow } from "../cache";
+import { f16Bits } from "../simd";
 
 /** Queries for which cells are widened once, at least one token's. ts/graph/ops/attention.ts has the same numbers. */
-const QUERIES: u32 = 32;
+const QUERIES: u32 = 64;
 /** Units that a ubatch should give: fewer queries share a unit in a small one. */
 const UNITS: u32 = 16;
 
@@ -117,7 +118,7 @@ function attend(parts: usize, keys: usize, values: usize, positions: usize, j: u
 
 function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, format: Format, block: usize): void {
   const slots = slotsOf(n), row = rowBytes(format, D), pairBytes = <usize>D << 3;
-  if (quads == 1 && format == Format.F16) return scoreHalves(scores, queries, keys, n, slots, D);
+  if (quads == 1 && format == Format.F16) { v128.store(block, f16Bits()); return scoreHalves(scores, queries, keys, n, slots, D, block); };
   for (let s: u32 = 0; s < slots; s += BLOCK) {
     const some = min(BLOCK, slots - s);
     for (let i: u32 = 0; i < some; i++) widenRow(format, block + <usize>(i >> 1) * pairBytes + (<usize>(i & 1) << 4), 32, keys + <usize>cellOf(s + i, n) * row, D);
@@ -127,7 +128,7 @@ function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, quads: u
 
 function addCells(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, format: Format, block: usize): void {
   const slots = slotsOf(n), row = rowBytes(format, D);
-  if (quads == 1 && format == Format.F16) return addHalves(parts + OUT_AT, scores, values, n, slots, D);
+  if (quads == 1 && format == Format.F16) return addHalves(parts + OUT_AT, scores, values, n, slots, D, block);
   for (let s: u32 = 0; s < slots; s += BLOCK) {
     const some = min(BLOCK, slots - s);
     for (let i: u32 = 0; i < some; i++) widenRow(format, block + (<usize>i << 4), COLUMN, values + <usize>cellOf(s + i, n) * row, D);

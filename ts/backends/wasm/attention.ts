@@ -5,7 +5,7 @@ const CHUNK = 512;
 /** Most tokens times kv heads whose cells threads share chunk by chunk: more are units enough. */
 const SHARED = 16;
 /** Queries of a unit of `attention`, unless one token's heads are more: assembly/ops/attention.ts. */
-const QUERIES = 32;
+const QUERIES = 64;
 /** assembly/attention/tile.ts: one column of a block of widened cells. */
 const COLUMN_BYTES = 1088;
 

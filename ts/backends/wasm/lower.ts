@@ -119,13 +119,12 @@ export class Lowering {
   /** Few tokens over many cells: threads share each token's chunks of cells, then merge them. */
   #attention(node: Node): void {
     const s = scalarsOf(node, this.#dims);
-    const whole = this.#plain(node);
+    const whole = { ...this.#plain(node), grain: 1 }; // units are long, or have no cells and take no time
     if (!sharesCells(s)) return void this.#commands.push(whole);
     const begin = this.#scratch.attentionParts;
     const parts = { begin, end: begin + partsBytes(s) };
     const args = { ...this.#args(node, s, "attention_parts"), parts: begin };
-    // units by one: only those of cells that are there take time
-    this.#commands.push({ ...whole, kernel: "attention_parts", args, units: partUnits(s), grain: 1, writes: [parts] });
+    this.#commands.push({ ...whole, kernel: "attention_parts", args, units: partUnits(s), writes: [parts] });
     const merged = { ...this.#args(node, s, "attention_merge"), parts: begin };
     this.#commands.push({
       ...whole,

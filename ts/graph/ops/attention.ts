@@ -30,8 +30,8 @@ export const attention = op("attention", {
       }
     }
   },
-  // a kv head and tokens of up to 32 query heads, of fewer where that makes fewer than 16 units
-  units: ({ T, H, G }) => G! * Math.ceil(T! / Math.max(1, Math.min(Math.floor(32 / (H! / G!)), Math.floor((T! * G!) / 16)))),
+  // a kv head and tokens of up to 64 query heads, of fewer where that makes fewer than 16 units
+  units: ({ T, H, G }) => G! * Math.ceil(T! / Math.max(1, Math.min(Math.floor(64 / (H! / G!)), Math.floor((T! * G!) / 16)))),
   cost: ({ T, H, N, D }) => ({ flops: 4 * T! * H! * D! * (N! / 2), bytes: 2 * T! * H! * D! * N! }),
   cases: [
     { T: 1, H: 4, G: 2, D: 64, S: 1, N: 150, scale: 0.125, rows: [0], positions: [140] },
