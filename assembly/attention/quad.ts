@@ -1,9 +1,9 @@
 // Attention takes queries by fours, a lane each: a token's heads of one kv head, then the next token's; a short quad repeats its last query.
-// What is kept of a quad, `State`: the largest score [4], the sum of exponentials [4], and the weighted values [D/8][4][8], eight elements of
+// What is kept of a quad, `State`: the largest score [4], the sum of powers [4], and the weighted values [D/8][4][8], eight elements of
 // each query side by side.
 
-import { exp4 } from "../math";
 import { fma4 } from "../simd";
+import { INVERSE, exp2x4, scaledExp2x4 } from "./constants";
 import { cellOf } from "./slots";
 
 /**
@@ -45,11 +45,11 @@ export function clearState(state: usize, D: u32): void {
 }
 
 /**
- * scores [slots][4] ← e^(score - top) · factor, 0 from a query's `seen` [4] cells on; the state's top and sum ← theirs. A query that sees none
- * of the cells has top -∞ and sum 0.
+ * scores [slots][4] ← 2^(score - top) · factor of the constants, 0 from a query's `seen` [4] cells on; the state's top and sum ← theirs. A query
+ * that sees none of the cells has top -∞ and sum 0.
  */
-export function softmax(scores: usize, slots: u32, seen: v128, state: usize, factor: f32): void {
-  const end = scores + (<usize>slots << 4), none = f32x4.splat(-Infinity), by = f32x4.splat(factor);
+export function softmax(scores: usize, slots: u32, seen: v128, state: usize, constants: usize): void {
+  const end = scores + (<usize>slots << 4), none = f32x4.splat(-Infinity);
   let top = none;
   for (let p = scores, slot: u32 = 0; p < end; p += 16, slot++) {
     const score = v128.bitselect(v128.load(p), none, i32x4.gt_s(seen, i32x4.splat(cellOf(slot, slots))));
@@ -58,18 +58,18 @@ export function softmax(scores: usize, slots: u32, seen: v128, state: usize, fac
   }
   let sum = f32x4.splat(0);
   for (let p = scores; p < end; p += 16) {
-    const score = v128.load(p), e = v128.and(exp4(f32x4.sub(score, top)), f32x4.gt(score, none));
+    const score = v128.load(p), e = v128.and(scaledExp2x4(f32x4.sub(score, top), constants), f32x4.gt(score, none));
     sum = f32x4.add(sum, e);
-    v128.store(p, f32x4.mul(e, by));
+    v128.store(p, e);
   }
   v128.store(state, top);
-  v128.store(state, sum, SUM_AT);
+  v128.store(state, f32x4.mul(sum, v128.load(constants, INVERSE)), SUM_AT);
 }
 
-/** state ← what both have seen. With a part that has seen nothing, the same bits as before. */
-export function merge(state: usize, part: usize, D: u32): void {
+/** state ← what both have seen; with a part that has seen nothing, the same bits as before. */
+export function merge(state: usize, part: usize, D: u32, constants: usize): void {
   const before = v128.load(state), added = v128.load(part), top = f32x4.pmax(before, added);
-  const keep = exp4(f32x4.sub(before, top)), take = exp4(f32x4.sub(added, top)); // e^-∞ is clamped to e^-87, of nothing
+  const keep = exp2x4(f32x4.sub(before, top), constants), take = exp2x4(f32x4.sub(added, top), constants); // 2^-∞ is taken as 2^-125, of nothing
   v128.store(state, top);
   v128.store(state, fma4(v128.load(part, SUM_AT), take, f32x4.mul(v128.load(state, SUM_AT), keep)), SUM_AT);
   mergeLane(state + OUT_AT, part + OUT_AT, f32x4.extract_lane(keep, 0), f32x4.extract_lane(take, 0), D);

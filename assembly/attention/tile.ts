@@ -3,6 +3,7 @@
 
 import { halves } from "../cache";
 import { fma4, sumsOfFour } from "../simd";
+import { F16_BITS, TOUCHED } from "./constants";
 import { SLOTS, cellOf } from "./slots";
 
 /** Cells that are widened at once: [64, 256] f32 stay in an L2 cache. */
@@ -36,8 +37,8 @@ export function scoreQuad(scores: usize, q: usize, keys: usize, slots: u32, D: u
 }
 
 /** The same of halves [n][D]. */
-export function scoreHalves(scores: usize, q: usize, keys: usize, n: u32, slots: u32, D: u32, mask: usize): void {
-  const z = f32x4.splat(0), row = <usize>D << 1, bits = v128.load(mask);
+export function scoreHalves(scores: usize, q: usize, keys: usize, n: u32, slots: u32, D: u32, constants: usize): void {
+  const z = f32x4.splat(0), row = <usize>D << 1, bits = v128.load(constants, F16_BITS);
   let touched: i64 = 0;
   for (let slot: u32 = 0; slot < slots; slot += 2, scores += 32) {
     if (slot % SLOTS == 0) touched |= touch(keys, slot + SLOTS, n, row);
@@ -57,7 +58,7 @@ export function scoreHalves(scores: usize, q: usize, keys: usize, n: u32, slots:
     v128.store(scores, sumsOfFour(a0, a1, a2, a3));
     v128.store(scores, sumsOfFour(b0, b1, b2, b3), 16);
   }
-  store<i64>(mask, touched, 16);
+  store<i64>(constants, touched, TOUCHED);
 }
 
 // @ts-ignore: decorator
@@ -92,8 +93,8 @@ export function addValues(out: usize, scores: usize, values: usize, slots: u32, 
 }
 
 /** The same of halves [n][D]: two rows go by, and `out` stays in an L1 cache. */
-export function addHalves(out: usize, scores: usize, values: usize, n: u32, slots: u32, D: u32, mask: usize): void {
-  const row = <usize>D << 1, bits = v128.load(mask);
+export function addHalves(out: usize, scores: usize, values: usize, n: u32, slots: u32, D: u32, constants: usize): void {
+  const row = <usize>D << 1, bits = v128.load(constants, F16_BITS);
   let touched: i64 = 0;
   for (let slot: u32 = 0; slot < slots; slot += 2, scores += 32) {
     if (slot % SLOTS == 0) touched |= touch(values, slot + SLOTS, n, row);
@@ -113,5 +114,5 @@ export function addHalves(out: usize, scores: usize, values: usize, n: u32, slot
       v128.store(to, fma4(b3, b, fma4(a3, a, v128.load(to, 112))), 112);
     }
   }
-  store<i64>(mask, touched, 16);
+  store<i64>(constants, touched, TOUCHED);
 }

@@ -8,6 +8,8 @@ const SHARED = 16;
 const QUERIES = 64;
 /** assembly/attention/tile.ts: one column of a block of widened cells. */
 const COLUMN_BYTES = 1088;
+/** assembly/attention/constants.ts. */
+const CONSTANTS_BYTES = 256;
 
 /** Whether threads share the cells of a token, by attention_parts and attention_merge, not only tokens and heads. */
 export function sharesCells({ T, G, N }: Scalars): boolean {
@@ -28,7 +30,7 @@ export function partsBytes(s: Scalars): number {
 /** Scratch of one thread, for any number of tokens. */
 export function attentionScratchBytes({ H, G, D }: Scalars): number {
   const quads = Math.ceil(Math.max(QUERIES, H! / G!) / 4);
-  return (D! / 4) * COLUMN_BYTES + quads * (16 * D! + 16 * CHUNK + 2 * stateBytes(D!));
+  return CONSTANTS_BYTES + (D! / 4) * COLUMN_BYTES + quads * (16 * D! + 16 * CHUNK + 2 * stateBytes(D!));
 }
 
 /** Of a quad of queries: top, sum and weighted values. */
