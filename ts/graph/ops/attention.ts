@@ -38,6 +38,7 @@ export const attention = op("attention", {
     { T: 1, H: 2, G: 2, D: 32, S: 2, N: 8, scale: 0.2, rows: [1], positions: [0] },
     { T: 2, H: 20, G: 2, D: 32, S: 1, N: 9, scale: 0.2, rows: [0, 0], positions: [5, 6] },
     { T: 5, H: 4, G: 1, D: 256, S: 2, N: 70, scale: 0.0625, rows: [0, 0, 0, 1, 1], positions: [64, 65, 66, 0, 1] },
+    { T: 3, H: 6, G: 2, D: 32, S: 1, N: 1100, scale: 0.2, rows: [0, 0, 0], positions: [511, 512, 1090] },
   ],
   tolerance: 1e-5,
 });
