@@ -71,22 +71,24 @@ export function factorOf(format: Format): f32 {
   return format == Format.F16 ? two112() : 1.0;
 }
 
-/** A cached row of D -> D / 4 vectors from `to` on, `step` bytes apart, divided by factorOf(format). D is a multiple of 4, of 32 for Q8_0. */
+/** A cached row of D -> D / 4 vectors from `to` on, `step` bytes apart, divided by factorOf(format). D is a multiple of 8, of 32 for Q8_0. */
 export function widenRow(format: Format, to: usize, step: usize, from: usize, D: u32): void {
   const end = from + rowBytes(format, D), bits = opaque(f16Bits(), D);
   if (format == Format.F32) {
     for (; from < end; from += 16, to += step) v128.store(to, v128.load(from));
   } else if (format == Format.F16) {
-    for (; from < end; from += 8, to += step) v128.store(to, halves(from, bits));
+    for (; from < end; from += 16, to += step << 1) {
+      v128.store(to, halves(from, bits));
+      v128.store(to + step, halves(from + 8, bits));
+    }
   } else {
     for (; from < end; from += 34) {
       const d = f32x4.splat(f16Likely(from));
-      for (let p = from + 2; p < from + 34; p += 4, to += step) v128.store(to, f32x4.mul(quants(p), d));
+      for (let p = from + 2; p < from + 34; p += 8, to += step << 1) {
+        const eight = v128.load8x8_s(p);
+        v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(eight)), d));
+        v128.store(to + step, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(eight)), d));
+      }
     }
   }
-}
-
-@inline
-function quants(p: usize): v128 {
-  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p))));
 }

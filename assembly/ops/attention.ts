@@ -8,6 +8,8 @@ import { Format, factorOf, rowBytes, widenRow } from "../cache";
 const QUERIES: u32 = 64;
 /** Units that a ubatch should give: fewer queries share a unit in a small one. */
 const UNITS: u32 = 16;
+/** Most quads that read halves as they are: widening them in memory first pays from three on. */
+const HALVES_QUADS: u32 = 2;
 /** log2 e: powers of two take fewer steps than powers of e. */
 const LOG2E: f32 = 1.44269504;
 
@@ -123,7 +125,10 @@ function attend(parts: usize, keys: usize, values: usize, positions: usize, j: u
 
 function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
   const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES, pairBytes = <usize>D << 3;
-  if (quads == 1 && format == Format.F16) return scoreHalves(scores, queries, keys, n, slots, D, scratch);
+  if (quads <= HALVES_QUADS && format == Format.F16) {
+    for (let i: u32 = 0; i < quads; i++) scoreHalves(scores + (<usize>(i * CHUNK) << 4), queries + (<usize>(i * D) << 4), keys, n, slots, D, scratch);
+    return;
+  }
   for (let s: u32 = 0; s < slots; s += BLOCK) {
     const some = min(BLOCK, slots - s);
     for (let i: u32 = 0; i < some; i++) widenRow(format, block + <usize>(i >> 1) * pairBytes + (<usize>(i & 1) << 4), 32, keys + <usize>cellOf(s + i, n) * row, D);
@@ -133,7 +138,10 @@ function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, quads: u
 
 function addCells(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
   const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES;
-  if (quads == 1 && format == Format.F16) return addHalves(parts + OUT_AT, scores, values, n, slots, D, scratch);
+  if (quads <= HALVES_QUADS && format == Format.F16) {
+    for (let i: u32 = 0; i < quads; i++) addHalves(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK) << 4), values, n, slots, D, scratch);
+    return;
+  }
   for (let s: u32 = 0; s < slots; s += BLOCK) {
     const some = min(BLOCK, slots - s);
     for (let i: u32 = 0; i < some; i++) widenRow(format, block + (<usize>i << 4), COLUMN, values + <usize>cellOf(s + i, n) * row, D);
