@@ -1,4 +1,4 @@
-// Vectors that the loops of attention read from memory. As constants in the code, V8 makes each anew where it is used, by two to three steps on
+// Vectors that the loops of attention read from memory. As constants in the code, V8 makes each anew where it is used, by two or three steps on
 // the ports that the products need: exponentials took a tenth of attention's time.
 
 import { ROUND, f16Bits, fma4 } from "../simd";

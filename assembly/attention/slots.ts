@@ -1,7 +1,10 @@
 /**
  * Cells are taken by sixteens, in the order 0 8 1 9 … 7 15, in prefill too: decoding then reads two rows at once that lie in different pages
- * of memory, so that a core's prefetcher, which starts anew at each page, has two to follow. Measured over 32k cells: 1.5 times as fast.
+ * of memory (8 rows of 256 halves fill one). A core's prefetcher starts anew at each page and now has two to follow: the scores over 32k cells
+ * took 7.4 ms one row after the other, 5.2 ms from two pages.
  */
+// @ts-ignore: decorator
+@inline
 export const SLOTS: u32 = 16;
 
 /** Slots that n cells take: whole sixteens. */
