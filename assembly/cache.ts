@@ -1,4 +1,4 @@
-import { f16Likely } from "./simd";
+import { f16Bits, f16Likely, opaque } from "./simd";
 
 /** Types of a KV cache, by GGML type id. */
 export const enum Format {
@@ -20,10 +20,10 @@ export function rowBytes(format: Format, D: u32): usize {
   return <usize>(D >> 5) * 34;
 }
 
-/** Four halves at p as floats, times 2^-112. */
+/** Four halves at p as floats, times 2^-112. `bits` = f16Bits(), opaque in loops. */
 @inline
-function halves(p: usize): v128 {
-  return v128.and(i32x4.shl(v128.load16x4_s(p), 13), i32x4.splat(0x8fffe000));
+export function halves(p: usize, bits: v128): v128 {
+  return v128.and(i32x4.shl(v128.load16x4_s(p), 13), bits);
 }
 
 /** Nearest half of a float, ties to even; overflow gives infinity. */
@@ -71,21 +71,24 @@ export function factorOf(format: Format): f32 {
   return format == Format.F16 ? two112() : 1.0;
 }
 
-/** n cached rows of D -> f32[n, D], divided by factorOf(format). D is a multiple of 4, of 32 for Q8_0. */
-export function widenRows(format: Format, to: usize, from: usize, n: u32, D: u32): void {
-  if (format == Format.F32) memory.copy(to, from, <usize>(n * D) << 2);
-  else if (format == Format.F16) {
-    for (const end = to + (<usize>(n * D) << 2); to < end; to += 16, from += 8) v128.store(to, halves(from));
+/** A cached row of D -> D / 4 vectors from `to` on, `step` bytes apart, divided by factorOf(format). D is a multiple of 8, of 32 for Q8_0. */
+export function widenRow(format: Format, to: usize, step: usize, from: usize, D: u32): void {
+  const end = from + rowBytes(format, D), bits = opaque(f16Bits(), D);
+  if (format == Format.F32) {
+    for (; from < end; from += 16, to += step) v128.store(to, v128.load(from));
+  } else if (format == Format.F16) {
+    for (; from < end; from += 16, to += step << 1) {
+      v128.store(to, halves(from, bits));
+      v128.store(to + step, halves(from + 8, bits));
+    }
   } else {
-    for (const end = to + (<usize>(n * D) << 2); to < end; from += 34) {
+    for (; from < end; from += 34) {
       const d = f32x4.splat(f16Likely(from));
-      for (const blockEnd = from + 32; from < blockEnd; from += 4, to += 16) v128.store(to, f32x4.mul(quants(from + 2), d));
-      from -= 32;
+      for (let p = from + 2; p < from + 34; p += 8, to += step << 1) {
+        const eight = v128.load8x8_s(p);
+        v128.store(to, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(eight)), d));
+        v128.store(to + step, f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(eight)), d));
+      }
     }
   }
-}
-
-@inline
-function quants(p: usize): v128 {
-  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(i16x8.extend_low_i8x16_s(v128.load32_zero(p))));
 }

@@ -13,6 +13,7 @@ import {
   expertUnits,
   matmulScratchBytes,
 } from "./activation.ts";
+import { attentionScratchBytes, partsBytes, partUnits, sharesCells } from "./attention.ts";
 import type { Command, Range } from "./program.ts";
 
 type Activations = Readonly<Partial<Record<ActivationKind, number>>>;
@@ -22,6 +23,8 @@ export interface ScratchSizes {
   /** Activations rounded to 8 bits, for the matmul that runs next; by kind. */
   readonly activations: Activations;
   readonly expertPlan: number;
+  /** What attention over chunks of cells leaves, to be merged. */
+  readonly attentionParts: number;
   /** Of each worker. */
   readonly perWorker: number;
 }
@@ -30,23 +33,26 @@ export interface ScratchSizes {
 export interface Scratch {
   readonly activations: Activations;
   readonly expertPlan: number;
+  readonly attentionParts: number;
 }
 
 /** Sizes for every run of the split. */
 export function scratchSizes(split: Split): ScratchSizes {
   const activations: Partial<Record<ActivationKind, number>> = {};
   let expertPlan = 0;
+  let attentionParts = 0;
   let perWorker = 0;
   for (const node of split.nodes) {
     const s = scalarsOf(node, split.max);
     perWorker = Math.max(perWorker, workerScratchBytes(node, s));
+    if (node.op.name === "attention") attentionParts = Math.max(attentionParts, partsBytes(s));
     const w = node.inputs.w;
     if (!w || node.op.name === "get_rows") continue;
     const kind = activationKind(w.type as Format);
     if (kind !== "none") activations[kind] = Math.max(activations[kind] ?? 0, activationBytes(kind, activationRows(node, s), s.K!));
     if (node.op.name === "matmul_experts") expertPlan = Math.max(expertPlan, expertPlanBytes(s.T!, s.U!, s.X!));
   }
-  return { activations, expertPlan, perWorker };
+  return { activations, expertPlan, attentionParts, perWorker };
 }
 
 function workerScratchBytes(node: Node, s: Scalars): number {
@@ -57,7 +63,7 @@ function workerScratchBytes(node: Node, s: Scalars): number {
     case "get_rows":
       return matmulScratchBytes(s.D!);
     case "attention":
-      return 4 * (Math.max(8, s.H! / s.G!) * (s.D! + 64 + 4) + 64 * s.D!); // of 8 queries: themselves, scores, sums; a block of cells widened
+      return attentionScratchBytes(s);
     case "gated_delta":
       return 8 * (16 + 2 * 4 * s.Dk!); // of eight tokens: gates, q and k, normalised
     default:
@@ -93,6 +99,7 @@ export class Lowering {
   commands(): readonly Command[] {
     for (const node of this.#split.nodes) {
       if (node.op.name === "matmul" || node.op.name === "matmul_experts") this.#matmul(node);
+      else if (node.op.name === "attention") this.#attention(node);
       else this.#commands.push(this.#plain(node));
     }
     return this.#commands;
@@ -107,6 +114,26 @@ export class Lowering {
     const reads = values.map(this.#range);
     const step = { kernel: node.op.name, nodes: [node], share: 1 };
     return { ...step, args: this.#args(node, s), units: node.op.units(s), reads, writes, work: flops + bytes };
+  }
+
+  /** Few tokens over many cells: threads share each token's chunks of cells, then merge them. */
+  #attention(node: Node): void {
+    const s = scalarsOf(node, this.#dims);
+    const whole = { ...this.#plain(node), grain: 1 }; // units are long, or have no cells and take no time
+    if (!sharesCells(s)) return void this.#commands.push(whole);
+    const begin = this.#scratch.attentionParts;
+    const parts = { begin, end: begin + partsBytes(s) };
+    const args = { ...this.#args(node, s, "attention_parts"), parts: begin };
+    this.#commands.push({ ...whole, kernel: "attention_parts", args, units: partUnits(s), writes: [parts] });
+    const merged = { ...this.#args(node, s, "attention_merge"), parts: begin };
+    this.#commands.push({
+      ...whole,
+      kernel: "attention_merge",
+      share: 0,
+      args: merged,
+      units: s.T! * s.G!,
+      reads: [...whole.reads, parts],
+    });
   }
 
   #matmul(node: Node): void {
@@ -143,10 +170,10 @@ export class Lowering {
     this.#commands.push({ ...command, args, units, reads: [...command.reads, plan] });
   }
 
-  #args(node: Node, s: Scalars): Record<string, number> {
+  #args(node: Node, s: Scalars, kernel = node.op.name): Record<string, number> {
     const args: Record<string, number> = {};
     const tensors: Record<string, Tensor> = { ...node.inputs, ...node.outputs };
-    for (const { name } of kernels[node.op.name]!.args) {
+    for (const { name } of kernels[kernel]!.args) {
       const tensor = tensors[name];
       if (tensor) args[name] = this.#address(tensor);
       else if (s[name] !== undefined) args[name] = s[name]!;

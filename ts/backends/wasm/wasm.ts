@@ -100,7 +100,7 @@ export class WasmBackend implements Backend {
       case "gated_delta":
         return last("state") % 4 === 0 && (node.inputs.state!.shape[2] as number) % 2 === 0;
       case "attention":
-        return last("q") % 4 === 0;
+        return last("q") % 8 === 0;
       default:
         return true;
     }
@@ -169,7 +169,13 @@ export class WasmBackend implements Backend {
     try {
       const activations = Object.fromEntries(Object.entries(sizes.activations).map(([kind, bytes]) => [kind, alloc(bytes)]));
       const perWorkerBytes = Math.ceil(sizes.perWorker / 64) * 64;
-      const scratch = { activations, expertPlan: alloc(sizes.expertPlan), workers: alloc(perWorkerBytes * this.threads), perWorkerBytes };
+      const scratch = {
+        activations,
+        expertPlan: alloc(sizes.expertPlan),
+        attentionParts: alloc(sizes.attentionParts),
+        workers: alloc(perWorkerBytes * this.threads),
+        perWorkerBytes,
+      };
       const plan: WasmPlan = { split, scratch, programs: new Map(), broken: false, disposed: false, dispose: () => this.#release(plan) };
       return plan;
     } catch (error) {
@@ -232,7 +238,8 @@ export class WasmBackend implements Backend {
     const { scratch, programs } = plan;
     plan.disposed = true;
     if (this.#closed) return;
-    for (const begin of [...Object.values(scratch.activations), scratch.expertPlan, scratch.workers]) this.#memory.free(begin);
+    for (const begin of [...Object.values(scratch.activations), scratch.expertPlan, scratch.attentionParts, scratch.workers])
+      this.#memory.free(begin);
     for (const { address: begin } of programs.values()) this.#memory.free(begin);
     programs.clear();
   }

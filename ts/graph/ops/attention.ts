@@ -30,13 +30,15 @@ export const attention = op("attention", {
       }
     }
   },
-  units: ({ T, H, G }) => G! * Math.ceil(T! / Math.max(1, Math.floor(8 / (H! / G!)))), // a kv head, tokens of 8 query heads
+  // a kv head and tokens of up to 64 query heads, of fewer where that makes fewer than 16 units
+  units: ({ T, H, G }) => G! * Math.ceil(T! / Math.max(1, Math.min(Math.floor(64 / (H! / G!)), Math.floor((T! * G!) / 16)))),
   cost: ({ T, H, N, D }) => ({ flops: 4 * T! * H! * D! * (N! / 2), bytes: 2 * T! * H! * D! * N! }),
   cases: [
     { T: 1, H: 4, G: 2, D: 64, S: 1, N: 150, scale: 0.125, rows: [0], positions: [140] },
     { T: 1, H: 2, G: 2, D: 32, S: 2, N: 8, scale: 0.2, rows: [1], positions: [0] },
     { T: 2, H: 20, G: 2, D: 32, S: 1, N: 9, scale: 0.2, rows: [0, 0], positions: [5, 6] },
     { T: 5, H: 4, G: 1, D: 256, S: 2, N: 70, scale: 0.0625, rows: [0, 0, 0, 1, 1], positions: [64, 65, 66, 0, 1] },
+    { T: 3, H: 6, G: 2, D: 32, S: 1, N: 1100, scale: 0.2, rows: [0, 0, 0], positions: [511, 512, 1090] },
   ],
   tolerance: 1e-5,
 });

