@@ -109,25 +109,35 @@ export class CachedSource implements RemoteSource {
     await together(call.signal, runs.length, (index, signal) => this.#fetchRun(runs[index]!, { ...call, signal }));
   }
 
+  /** One piece is filled while the one before is written: what a connection has brought and nobody has read is lost when it breaks. */
   async #fetchRun(run: Run, { signal, onBytes }: DownloadCall): Promise<void> {
-    const buffer = new Uint8Array(this.#info.pieceBytes);
+    const { pieceBytes } = this.#info;
+    let [filling, written] = [new Uint8Array(pieceBytes), new Uint8Array(pieceBytes)];
+    let writing: Promise<void> = Promise.resolve();
     let piece = run.first;
     let filled = 0;
     const take = async (chunk: Uint8Array) => {
       for (let at = 0; at < chunk.length; ) {
         const wanted = pieceLength(this.#info, piece);
         const part = chunk.subarray(at, at + wanted - filled);
-        buffer.set(part, filled);
+        filling.set(part, filled);
         at += part.length;
         filled += part.length;
         if (this.#file.held[piece] !== 1) onBytes?.("download", part.length);
         if (filled < wanted) continue;
-        await this.#file.write(piece, buffer.subarray(0, wanted));
+        await writing;
+        [filling, written] = [written, filling];
+        writing = this.#file.write(piece, written.subarray(0, wanted));
+        writing.catch(() => undefined); // thrown where it is awaited
         piece++;
         filled = 0;
       }
     };
-    await fetchRange(this.#info, [run.first * this.#info.pieceBytes, this.#runEnd(run)], this.#http, take, signal);
+    try {
+      await fetchRange(this.#info, [run.first * pieceBytes, this.#runEnd(run)], this.#http, take, signal);
+    } finally {
+      await writing;
+    }
   }
 
   /** In bytes of the file. */
