@@ -108,6 +108,7 @@ export class FileServer {
     if (elsewhere) return void response.writeHead(302, { location: elsewhere }).end();
     const file = this.files.get(path.replace(/\?.*/, ""));
     if (!file) return void response.writeHead(404).end("not here");
+    if (method === "HEAD") return void response.writeHead(200, { ...file.headers, "content-length": file.bytes.length }).end();
     await this.#send(file, headers.range, response);
   }
 
