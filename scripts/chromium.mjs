@@ -29,7 +29,7 @@ const launchOptions = (executablePath) => ({ executablePath, headless: true, arg
 /** A browser that keeps what its pages store in a folder; without one everything is kept in memory, of which the quota is a part. */
 export async function launchWithProfile(folder) {
   const { chromium } = await import("playwright-core");
-  return chromium.launchPersistentContext(folder, launchOptions(await chromiumPath()));
+  return chromium.launchPersistentContext(folder, { ...launchOptions(await chromiumPath()), locale: "en-US" });
 }
 
 /**

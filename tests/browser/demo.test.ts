@@ -64,8 +64,9 @@ describe.skipIf(!browser)("the demo page", () => {
     await page.getByRole("button", { name: "Edit" }).click();
     await page.getByRole("textbox", { name: "Edited message" }).fill("What is the package vim?");
     await page.getByRole("spinbutton", { name: "Tokens at most" }).fill("");
+    const stopped = demo.stopAtOnce(page);
     await page.locator(".message.user").getByRole("button", { name: "Send" }).click();
-    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    await stopped;
     await page
       .getByText(/stopped|written/)
       .last()

@@ -109,35 +109,25 @@ export class CachedSource implements RemoteSource {
     await together(call.signal, runs.length, (index, signal) => this.#fetchRun(runs[index]!, { ...call, signal }));
   }
 
-  /** One piece is filled while the one before is written: what a connection has brought and nobody has read is lost when it breaks. */
   async #fetchRun(run: Run, { signal, onBytes }: DownloadCall): Promise<void> {
-    const { pieceBytes } = this.#info;
-    let [filling, written] = [new Uint8Array(pieceBytes), new Uint8Array(pieceBytes)];
-    let writing: Promise<void> = Promise.resolve();
+    const buffer = new Uint8Array(this.#info.pieceBytes);
     let piece = run.first;
     let filled = 0;
     const take = async (chunk: Uint8Array) => {
       for (let at = 0; at < chunk.length; ) {
         const wanted = pieceLength(this.#info, piece);
         const part = chunk.subarray(at, at + wanted - filled);
-        filling.set(part, filled);
+        buffer.set(part, filled);
         at += part.length;
         filled += part.length;
         if (this.#file.held[piece] !== 1) onBytes?.("download", part.length);
         if (filled < wanted) continue;
-        await writing;
-        [filling, written] = [written, filling];
-        writing = this.#file.write(piece, written.subarray(0, wanted));
-        writing.catch(() => undefined); // thrown where it is awaited
+        await this.#file.write(piece, buffer.subarray(0, wanted));
         piece++;
         filled = 0;
       }
     };
-    try {
-      await fetchRange(this.#info, [run.first * pieceBytes, this.#runEnd(run)], this.#http, take, signal);
-    } finally {
-      await writing;
-    }
+    await fetchRange(this.#info, [run.first * this.#info.pieceBytes, this.#runEnd(run)], this.#http, take, signal);
   }
 
   /** In bytes of the file. */
