@@ -85,7 +85,7 @@ export function stopAtOnce(page: Page): Promise<void> {
   return page.evaluate(() => {
     return new Promise<void>((resolve) => {
       const look = () => {
-        const stop = [...document.querySelectorAll("button")].find((button) => button.textContent === "Stop");
+        const stop = Array.from(document.querySelectorAll("button")).find((button) => button.textContent === "Stop");
         if (!stop) return void requestAnimationFrame(look);
         stop.click();
         resolve();
