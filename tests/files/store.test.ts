@@ -144,6 +144,22 @@ describe("OPFS", () => {
     expect(await after.read(0, content.length)).toEqual(new Uint8Array(content));
   });
 
+  test.each([
+    { worker: true, files: ["0", "3"] },
+    { worker: false, files: ["0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"] },
+  ])("pieces that come one after the other lie in one file (worker: $worker)", async ({ worker, files }) => {
+    const folder = new FakeDirectory({ worker });
+    const home = await openOpfsHome(folder.handle);
+    const source = await openSource(home);
+    await source.read(0, 3 * PIECE_BYTES);
+    await downloadAll([source]);
+    const names: string[] = [];
+    const models = await folder.getDirectoryHandle("tandem-models");
+    for await (const [name] of (await models.getDirectoryHandle("toy")).entries()) names.push(name);
+    expect(names.filter((name) => name !== "info.json").sort()).toEqual(files);
+    expect(await source.read(0, content.length)).toEqual(new Uint8Array(content));
+  });
+
   test("tabs that downloaded at the same time leave a model that can be read", async () => {
     const home = await openOpfsHome(new FakeDirectory({ worker: true }).handle);
     const [one, other] = [await openSource(home), await openSource(home)];
