@@ -1,6 +1,6 @@
-import { CapabilityError, IntegrityError } from "../errors.ts";
+import { CapabilityError } from "../errors.ts";
 import type { FileShape, StoredFile } from "./home.ts";
-import { pieceCount } from "./pieces.ts";
+import { missingPiece, pieceCount } from "./pieces.ts";
 import { noRoom } from "./quota.ts";
 
 /** Of the worker's library, which TypeScript does not load beside the page's. */
@@ -102,9 +102,7 @@ export class SegmentedFile implements StoredFile {
       const from = offset - first * pieceBytes;
       return new Uint8Array(await file.slice(from, from + bytes).arrayBuffer());
     }
-    throw new IntegrityError(
-      `OPFS: piece ${piece} of the cached model: wanted ${bytes} bytes, got nothing: remove the model from the cache and load again`,
-    );
+    throw missingPiece("OPFS", piece, bytes);
   }
 
   async #begin(piece: number): Promise<Growing | FileSystemFileHandle> {
