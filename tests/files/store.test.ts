@@ -199,6 +199,8 @@ describe("OPFS", () => {
     const piece = (await toy.getFileHandle("0", { create: true })) as { createSyncAccessHandle?(): Promise<unknown> };
     await piece.createSyncAccessHandle!();
     await expect(source.read(0, 1)).rejects.toThrow(/another tab is downloading the same model/);
+    const cache = new ModelCache(await openOpfsHome(folder.handle));
+    await expect(cache.remove("toy")).rejects.toThrow(/another tab is downloading the same model/);
   });
 
   test("too little room is told before anything is fetched, with both numbers", async () => {

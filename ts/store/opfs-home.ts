@@ -1,6 +1,6 @@
 import type { FileShape, Home, StoredFile } from "./home.ts";
 import { availableBytes } from "./quota.ts";
-import { absent, SegmentedFile, stream } from "./segments.ts";
+import { absent, inUse, SegmentedFile, stream } from "./segments.ts";
 
 const FOLDER = "tandem-models";
 const INFO = "info.json";
@@ -41,7 +41,11 @@ class OpfsHome implements Home {
   }
 
   async remove(key: string): Promise<void> {
-    await this.#folder.removeEntry(key, { recursive: true }).catch(absent);
+    try {
+      await this.#folder.removeEntry(key, { recursive: true }).catch(absent);
+    } catch (error) {
+      throw inUse(error) ?? error;
+    }
   }
 
   availableBytes = availableBytes;

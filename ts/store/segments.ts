@@ -76,9 +76,7 @@ export class SegmentedFile implements StoredFile {
       if ("handle" in segment) this.#append(segment, piece, bytes);
       else await stream(segment, bytes);
     } catch (error) {
-      if ((error as Error).name !== "NoModificationAllowedError") throw await noRoom(error, bytes.byteLength);
-      const message = "another tab is downloading the same model: wait until it is done, then load again";
-      throw new CapabilityError(message, { cause: error });
+      throw inUse(error) ?? (await noRoom(error, bytes.byteLength));
     }
     this.held[piece] = 1;
   }
@@ -137,6 +135,13 @@ export class SegmentedFile implements StoredFile {
 function endOf(shape: FileShape, first: number, { size }: File): number {
   const whole = first * shape.pieceBytes + size >= shape.bytes;
   return whole ? pieceCount(shape) : first + Math.floor(size / shape.pieceBytes);
+}
+
+/** A lock on a file, told as what it means; undefined for other errors. */
+export function inUse(error: unknown): CapabilityError | undefined {
+  if (!(error instanceof Error) || error.name !== "NoModificationAllowedError") return undefined;
+  const message = "another tab is downloading the same model: wait until it is done, or close it, then try again";
+  return new CapabilityError(message, { cause: error });
 }
 
 /** Writes a whole file. */
