@@ -18,6 +18,20 @@ export async function chromiumPath() {
   return process.env.TANDEM_CHROMIUM ?? (await (await import("@sparticuz/chromium")).default.executablePath());
 }
 
+const SWIFTSHADER = [
+  "--enable-unsafe-webgpu",
+  "--enable-features=Vulkan",
+  "--use-webgpu-adapter=swiftshader",
+  "--enable-unsafe-swiftshader",
+];
+const launchOptions = (executablePath) => ({ executablePath, headless: true, args: ["--no-sandbox", ...SWIFTSHADER] });
+
+/** A browser that keeps what its pages store in a folder; without one everything is kept in memory, of which the quota is a part. */
+export async function launchWithProfile(folder) {
+  const { chromium } = await import("playwright-core");
+  return chromium.launchPersistentContext(folder, { ...launchOptions(await chromiumPath()), locale: "en-US" });
+}
+
 /**
  * A browser, with SwiftShader for a GPU. Undefined, and loud about it, where there is none.
  * @param {string} [given]  another executable than that of chromiumPath
@@ -26,9 +40,7 @@ export async function chromiumPath() {
 export async function launchChromium(given) {
   try {
     const { chromium } = await import("playwright-core");
-    const gpu = ["--enable-unsafe-webgpu", "--enable-features=Vulkan", "--use-webgpu-adapter=swiftshader", "--enable-unsafe-swiftshader"];
-    const executablePath = given ?? (await chromiumPath());
-    return await chromium.launch({ executablePath, headless: true, args: ["--no-sandbox", ...gpu] });
+    return await chromium.launch(launchOptions(given ?? (await chromiumPath())));
   } catch (error) {
     console.warn(`SKIPPED: no Chromium here (${String(error).split("\n")[0]}): set TANDEM_CHROMIUM to one`);
     return undefined;
@@ -36,7 +48,7 @@ export async function launchChromium(given) {
 }
 
 /**
- * Serves folders by the first part of the path, `/` as an empty page; isolated or not as its port says.
+ * Serves folders by the first part of the path, and parts of files where asked; `/` as an empty page; isolated or not as its port says.
  * @param {Record<string, string>} folders  e.g. { dist: "/package/dist" } for /dist/browser/index.js
  * @param {{ isolated: boolean }} options
  */
@@ -56,8 +68,12 @@ export async function servePages(folders, { isolated }) {
       return;
     }
     const type = TYPES[path.extname(file)] ?? "application/octet-stream";
-    response.writeHead(200, { ...headers, "Content-Type": type, "Content-Length": statSync(file).size });
-    createReadStream(file).pipe(response);
+    const { size } = statSync(file);
+    const range = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "");
+    const [start, end] = range ? [Number(range[1]), Math.min(Number(range[2]), size - 1)] : [0, size - 1];
+    const part = range ? { "Content-Range": `bytes ${start}-${end}/${size}` } : {};
+    response.writeHead(range ? 206 : 200, { ...headers, ...part, "Content-Type": type, "Content-Length": end + 1 - start });
+    createReadStream(file, { start, end }).pipe(response);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
   return { url: `http://localhost:${server.address().port}/`, close: () => void server.close() };

@@ -4,7 +4,7 @@ import { DeviceLostError, type SourceInput } from "tandem-llm";
 import { CapabilitiesPanel } from "./capabilities-panel.tsx";
 import { Chat } from "./chat.tsx";
 import { LiveChart } from "./live-chart.tsx";
-import { EXAMPLE_MODEL, ModelPanel } from "./model-panel.tsx";
+import { findExampleModel, ModelPanel } from "./model-panel.tsx";
 import { PlacementPanel } from "./placement-panel.tsx";
 import { SamplingPanel } from "./sampling-panel.tsx";
 import { DEFAULT_PLACEMENT, DEFAULT_SAMPLING } from "./settings.ts";
@@ -14,8 +14,8 @@ import { useChat } from "./use-chat.ts";
 import { useExplanation } from "./use-explanation.ts";
 import { useHeader, useModel } from "./use-model.ts";
 
-function App() {
-  const [source, setSource] = useState<SourceInput | undefined>(EXAMPLE_MODEL);
+function App({ example }: { readonly example: string | undefined }) {
+  const [source, setSource] = useState<SourceInput | undefined>(example);
   const [placement, setPlacement] = useState(DEFAULT_PLACEMENT);
   const [sampling, setSampling] = useState(DEFAULT_SAMPLING);
   const [notice, setNotice] = useState<string>();
@@ -47,7 +47,7 @@ function App() {
         </p>
       )}
       <main>
-        <ModelPanel {...{ source, header, state }} onSource={setSource} onLoad={() => loadNow()} onUnload={unload} />
+        <ModelPanel {...{ example, source, header, state }} onSource={setSource} onLoad={() => loadNow()} onUnload={unload} />
         <Chat {...{ chat, model, sampling }} />
         <div class="panels">
           <PlacementPanel
@@ -67,5 +67,6 @@ function App() {
 }
 
 const root = document.getElementById("app")!;
+const example = await findExampleModel();
 root.replaceChildren();
-render(<App />, root);
+render(<App example={example} />, root);

@@ -5,8 +5,12 @@ import { LoadBar } from "./load-bar.tsx";
 import { showBytes, showError } from "./show.ts";
 import type { HeaderState, ModelState } from "./use-model.ts";
 
-/** Beside the page. */
-export const EXAMPLE_MODEL = new URL("models/qwen3next-mini-q4_k_m.gguf", document.baseURI).href;
+/** The address of the example model beside the page; undefined where the page is served without it, as from the npm package. */
+export async function findExampleModel(): Promise<string | undefined> {
+  const { href } = new URL("models/qwen3next-mini-q4_k_m.gguf", document.baseURI);
+  const response = await fetch(href, { method: "HEAD" }).catch(() => undefined);
+  return response?.ok ? href : undefined;
+}
 
 type Kind = "example" | "file" | "url";
 const KINDS: readonly (readonly [Kind, string])[] = [
@@ -16,6 +20,8 @@ const KINDS: readonly (readonly [Kind, string])[] = [
 ];
 
 interface ModelPanelProps {
+  /** Offered first, where there is one. */
+  readonly example: string | undefined;
   readonly source: SourceInput | undefined;
   readonly onSource: (source: SourceInput | undefined) => void;
   readonly header: HeaderState;
@@ -25,12 +31,12 @@ interface ModelPanelProps {
 }
 
 /** Which model, and how far it has come. */
-export function ModelPanel({ onSource, header, state, onLoad, onUnload }: ModelPanelProps) {
-  const [kind, setKind] = useState<Kind>("example");
+export function ModelPanel({ example, onSource, header, state, onLoad, onUnload }: ModelPanelProps) {
+  const [kind, setKind] = useState<Kind>(example ? "example" : "file");
   const [url, setUrl] = useState("");
   const choose = (next: Kind) => {
     setKind(next);
-    onSource(next === "example" ? EXAMPLE_MODEL : undefined);
+    onSource(next === "example" ? example : undefined);
   };
   const useUrl = (text: string) => {
     setKind("url");
@@ -42,7 +48,7 @@ export function ModelPanel({ onSource, header, state, onLoad, onUnload }: ModelP
       <h2 id="model-title">Model</h2>
       <fieldset class="choice">
         <legend class="hidden">Where the model comes from</legend>
-        {KINDS.map(([value, label]) => (
+        {KINDS.filter(([value]) => example || value !== "example").map(([value, label]) => (
           <label key={value}>
             <input type="radio" name="source" checked={kind === value} onChange={() => choose(value)} /> {label}
           </label>

@@ -10,7 +10,9 @@ async function isolate() {
   await navigator.serviceWorker.ready;
   const reloaded = sessionStorage.getItem("isolate");
   sessionStorage.setItem("isolate", "reloaded");
-  if (!reloaded) location.reload();
+  if (reloaded) return;
+  location.reload();
+  await new Promise(() => {}); // this page has ended: it loads nothing any more
 }
 
 await isolate();

@@ -64,8 +64,9 @@ describe.skipIf(!browser)("the demo page", () => {
     await page.getByRole("button", { name: "Edit" }).click();
     await page.getByRole("textbox", { name: "Edited message" }).fill("What is the package vim?");
     await page.getByRole("spinbutton", { name: "Tokens at most" }).fill("");
+    const stopped = demo.stopAtOnce(page);
     await page.locator(".message.user").getByRole("button", { name: "Send" }).click();
-    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    await stopped;
     await page
       .getByText(/stopped|written/)
       .last()
@@ -84,8 +85,22 @@ describe.skipIf(!browser)("the demo page", () => {
     await page.reload();
     await page.getByText("qwen3next, 8 layers").waitFor();
     await demo.load(page);
-    expect(server.seen.map(({ path }) => path)).toContain("/app.js");
-    expect(server.seen.map(({ path }) => path)).not.toContain(demo.MODEL_PATH);
+    const fetched = server.seen.filter(({ method }) => method === "GET").map(({ path }) => path);
+    expect(fetched).toContain("/app.js");
+    expect(fetched).not.toContain(demo.MODEL_PATH);
     expect(said).toEqual([]);
+  });
+
+  it("offers no example model where the page is served without it", async () => {
+    const example = server.files.get(demo.MODEL_PATH)!;
+    server.files.delete(demo.MODEL_PATH);
+    const [other] = await demo.openDemo(browser!, server);
+    await other.getByRole("radio", { name: "File", checked: true }).waitFor();
+    expect(await other.getByRole("radio").count()).toBe(2);
+    await other.setInputFiles("input[type=file]", { name: "mini.gguf", mimeType: "", buffer: Buffer.from(example.bytes) });
+    await other.getByText("qwen3next, 8 layers").waitFor();
+    expect(await other.getByRole("alert").count()).toBe(0);
+    await other.context().close();
+    server.files.set(demo.MODEL_PATH, example);
   });
 });

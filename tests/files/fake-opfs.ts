@@ -50,6 +50,7 @@ export class FakeDirectory {
     if (found instanceof FakeDirectory && found.#entries.size > 0 && !recursive) {
       throw new DOMException("not empty", "InvalidModificationError");
     }
+    if (found?.locked) throw new DOMException("locked", "NoModificationAllowedError");
     this.#entries.delete(name);
   }
 
@@ -65,6 +66,11 @@ export class FakeDirectory {
       (sum, entry) => sum + (entry instanceof FakeDirectory ? entry.usedBytes : entry.bytes.length),
       0,
     );
+  }
+
+  /** Of all files below, whether one is being written. */
+  get locked(): boolean {
+    return [...this.#entries.values()].some((entry) => entry.locked);
   }
 
   #find(name: string, create: boolean): Entry | undefined {

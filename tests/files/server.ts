@@ -28,6 +28,10 @@ export class FileServer {
   readonly seen: Seen[] = [];
   /** Bytes of bodies that were sent. */
   sentBytes = 0;
+  /** The same, by path. */
+  readonly sentOf = new Map<string, number>();
+  /** All connections together get no more; default: as much as they take. */
+  bytesPerSecond = Number.POSITIVE_INFINITY;
   /** Connections are destroyed when so many bytes of bodies have been sent, this one time. */
   cutAt = Number.POSITIVE_INFINITY;
   /** From `cutAt` on nobody is answered at all. */
@@ -41,6 +45,8 @@ export class FileServer {
   /** Paths that lead elsewhere. */
   readonly redirects = new Map<string, string>();
   #down = false;
+  /** When the line is free again, in ms. */
+  #lineFree = 0;
   /** Counts resets: what is still being sent from before one is not counted. */
   #round = 0;
   readonly #server: Server;
@@ -72,6 +78,8 @@ export class FileServer {
     this.seen.length = 0;
     this.replies.length = 0;
     this.sentBytes = 0;
+    this.sentOf.clear();
+    this.bytesPerSecond = Number.POSITIVE_INFINITY;
     this.cutAt = Number.POSITIVE_INFINITY;
     this.staysDown = false;
     this.#down = false;
@@ -108,11 +116,13 @@ export class FileServer {
     if (elsewhere) return void response.writeHead(302, { location: elsewhere }).end();
     const file = this.files.get(path.replace(/\?.*/, ""));
     if (!file) return void response.writeHead(404).end("not here");
-    await this.#send(file, headers.range, response);
+    if (method === "HEAD") return void response.writeHead(200, { ...file.headers, "content-length": file.bytes.length }).end();
+    await this.#send(file, path, headers.range, response);
   }
 
   async #send(
     { bytes, etag, modified, ranges = true, length = true, headers }: Served,
+    path: string,
     range: string | undefined,
     response: ServerResponse,
   ) {
@@ -137,9 +147,18 @@ export class FileServer {
       }
       if (response.destroyed || round !== this.#round) return void response.destroy();
       this.sentBytes += chunk.length;
+      this.sentOf.set(path, (this.sentOf.get(path) ?? 0) + chunk.length);
+      await this.#turn(chunk.length);
       await new Promise((resolve) => response.write(chunk, resolve));
     }
     response.end();
+  }
+
+  /** Waits until the line has carried these bytes, and those before them. */
+  async #turn(bytes: number): Promise<void> {
+    if (this.bytesPerSecond === Number.POSITIVE_INFINITY) return;
+    this.#lineFree = Math.max(performance.now(), this.#lineFree) + (1000 * bytes) / this.bytesPerSecond;
+    await new Promise((resolve) => setTimeout(resolve, this.#lineFree - performance.now()));
   }
 }
 

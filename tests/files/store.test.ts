@@ -126,27 +126,58 @@ describe("OPFS", () => {
     expect(await page.read(0, content.length)).toEqual(new Uint8Array(content));
   });
 
-  test.each([true, false])("a piece that was cut when the tab was closed is fetched again (worker: %s)", async (worker) => {
+  test.each([
+    { worker: true, segment: "0", bytes: PIECE_BYTES + 10, kept: 1 },
+    { worker: false, segment: "1", bytes: 10, kept: 2 },
+  ])("a piece that was cut when the tab was closed is fetched again (worker: $worker)", async ({ worker, segment, bytes, kept }) => {
     const folder = new FakeDirectory({ worker });
     const home = await openOpfsHome(folder.handle);
     const before = await openSource(home);
     await before.read(0, 3 * PIECE_BYTES);
     const models = await folder.getDirectoryHandle("tandem-models");
-    const piece = await (await models.getDirectoryHandle("toy")).getFileHandle("1");
+    const piece = await (await models.getDirectoryHandle("toy")).getFileHandle(segment);
     const writable = await piece.createWritable();
-    await writable.write(new Uint8Array(10));
+    await writable.write(content.subarray(0, bytes));
     await writable.close();
     const after = await openSource(home);
-    expect(after.missingBytes).toBe(content.length - 2 * PIECE_BYTES);
+    expect(after.missingBytes).toBe(content.length - kept * PIECE_BYTES);
     expect(await after.read(0, content.length)).toEqual(new Uint8Array(content));
   });
 
-  test("a piece that is gone from a complete model is told", async () => {
+  test.each([
+    { worker: true, files: ["0", "3"] },
+    { worker: false, files: ["0", "1", "10", "2", "3", "4", "5", "6", "7", "8", "9"] },
+  ])("pieces that come one after the other lie in one file (worker: $worker)", async ({ worker, files }) => {
+    const folder = new FakeDirectory({ worker });
+    const home = await openOpfsHome(folder.handle);
+    const source = await openSource(home);
+    await source.read(0, 3 * PIECE_BYTES);
+    await downloadAll([source]);
+    const names: string[] = [];
+    const models = await folder.getDirectoryHandle("tandem-models");
+    for await (const [name] of (await models.getDirectoryHandle("toy")).entries()) names.push(name);
+    expect(names.filter((name) => name !== "info.json").sort()).toEqual(files);
+    expect(await source.read(0, content.length)).toEqual(new Uint8Array(content));
+  });
+
+  test("tabs that downloaded at the same time leave a model that can be read", async () => {
+    const home = await openOpfsHome(new FakeDirectory({ worker: true }).handle);
+    const [one, other] = [await openSource(home), await openSource(home)];
+    await one.read(0, 8 * PIECE_BYTES);
+    await other.read(2 * PIECE_BYTES, PIECE_BYTES);
+    const after = await openSource(home);
+    expect(after.missingBytes).toBe(content.length - 8 * PIECE_BYTES);
+    await downloadAll([after]);
+    const complete = await openSource(home, "toy", { complete: true });
+    expect(await complete.read(1, content.length - 1)).toEqual(new Uint8Array(content.subarray(1)));
+  });
+
+  test("a segment that is gone from a complete model is told", async () => {
     const folder = new FakeDirectory({ worker: true });
     const home = await openOpfsHome(folder.handle);
     await downloadAll([await openSource(home)]);
     const models = await folder.getDirectoryHandle("tandem-models");
-    await (await models.getDirectoryHandle("toy")).removeEntry("4");
+    await (await models.getDirectoryHandle("toy")).removeEntry("0");
     const source = await openSource(home, "toy", { complete: true });
     await expect(source.read(4000, 10)).rejects.toThrow(IntegrityError);
     await expect(source.read(4000, 10)).rejects.toThrow(/OPFS: piece 4 .*wanted 10 bytes, got nothing: remove the model/);
@@ -168,6 +199,8 @@ describe("OPFS", () => {
     const piece = (await toy.getFileHandle("0", { create: true })) as { createSyncAccessHandle?(): Promise<unknown> };
     await piece.createSyncAccessHandle!();
     await expect(source.read(0, 1)).rejects.toThrow(/another tab is downloading the same model/);
+    const cache = new ModelCache(await openOpfsHome(folder.handle));
+    await expect(cache.remove("toy")).rejects.toThrow(/another tab is downloading the same model/);
   });
 
   test("too little room is told before anything is fetched, with both numbers", async () => {

@@ -10,8 +10,12 @@ const packed = inject("packed");
 it("ships the build and its papers: no sources, models or leftovers", () => {
   const papers = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "ARCHITECTURE.md"];
   const others = packed.files.map((file) => file.path).filter((name) => !papers.includes(name));
-  expect(others.filter((name) => !/^dist\/.+\.(js|d\.ts)$/.test(name))).toEqual([]);
-  expect(packed.unpackedSize).toBeLessThan(6e6);
+  const page = ["dist/page/app.css", "dist/page/index.html"];
+  expect(others.filter((name) => !/^dist\/.+\.(js|d\.ts)$/.test(name)).sort()).toEqual(page);
+  const bytesOf = (ofPage: boolean) =>
+    packed.files.reduce((sum, { path: name, size }) => (name.startsWith("dist/page/") === ofPage ? sum + size : sum), 0);
+  expect(bytesOf(false)).toBeLessThan(6e6);
+  expect(bytesOf(true)).toBeLessThan(2.2e6);
 });
 
 it("has every file that its exports and its command name", () => {

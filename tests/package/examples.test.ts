@@ -29,7 +29,7 @@ it("examples/node answers and chats", () => {
 it("examples/deno answers, with sound types", () => {
   const folder = install("deno");
   tool("deno", ["check", "answer.ts"], folder);
-  expect(tool("deno", ["task", "start", MODEL], folder)).toMatch(STREAMED);
+  expect(tool("deno", ["run", "--allow-read", "--allow-env", "--allow-sys", "answer.ts", MODEL], folder)).toMatch(STREAMED);
   expect(tool("deno", ["run", "--allow-read", "bundle.js"], path.join(ROOT, "examples/deno"))).toMatch(STREAMED);
 });
 

@@ -10,7 +10,7 @@ declare module "vitest" {
     /** The package as npm would publish it. */
     tarball: string;
     /** What is in it, by npm's own account. */
-    packed: { readonly unpackedSize: number; readonly files: readonly { readonly path: string }[] };
+    packed: { readonly files: readonly { readonly path: string; readonly size: number }[] };
     /** An empty project with nothing but that tarball installed. */
     project: string;
   }
@@ -20,13 +20,13 @@ declare module "vitest" {
 export default function setup({ provide }: TestProject): () => Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), "tandem-package-"));
   const printed = output("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", folder], ROOT);
-  const [packed] = JSON.parse(printed) as { filename: string; unpackedSize: number; files: { path: string }[] }[];
+  const [packed] = JSON.parse(printed) as { filename: string; files: { path: string; size: number }[] }[];
   const tarball = path.join(folder, packed!.filename);
   const project = mkdtempSync(path.join(folder, "project-"));
   writeFileSync(path.join(project, "package.json"), JSON.stringify({ name: "newcomer", private: true, type: "module" }));
   output("npm", ["install", "--no-audit", "--no-fund", tarball], project);
   provide("tarball", tarball);
-  provide("packed", { unpackedSize: packed!.unpackedSize, files: packed!.files });
+  provide("packed", { files: packed!.files });
   provide("project", project);
   // Not at one stroke: the test runner counts the seconds that its workers take to end.
   return () => rm(folder, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import type { FileShape, Home, StoredFile } from "./home.ts";
-import { PieceFile, type PieceShelf } from "./piece-file.ts";
+import { missingPiece, pieceCount } from "./pieces.ts";
 import { availableBytes, noRoom } from "./quota.ts";
 
 const NAME = "tandem-models";
@@ -32,19 +32,11 @@ class CacheApiHome implements Home {
   }
 
   async open(key: string, shape: FileShape): Promise<StoredFile> {
-    const shelf: PieceShelf = {
-      name: this.name,
-      get: async (piece) => (await this.#cache.match(address(key, piece)))?.blob(),
-      put: async (piece, bytes) => {
-        const response = new Response(bytes as Uint8Array<ArrayBuffer>);
-        await this.#cache.put(address(key, piece), response).catch(async (error: unknown) => {
-          throw await noRoom(error, bytes.byteLength);
-        });
-      },
-      // A response that was not received whole is never there.
-      pieces: async () => (await this.#items()).filter((item) => item.key === key && item.part !== "info").map(({ part }) => Number(part)),
-    };
-    return PieceFile.open(shelf, shape);
+    const held = new Uint8Array(pieceCount(shape)).fill(shape.complete ? 1 : 0);
+    const items = shape.complete ? [] : await this.#items();
+    // A response that was not received whole is never there.
+    for (const item of items) if (item.key === key && item.part !== "info" && Number(item.part) < held.length) held[Number(item.part)] = 1;
+    return new CacheApiFile(this.#cache, key, shape, held);
   }
 
   async remove(key: string): Promise<void> {
@@ -59,6 +51,47 @@ class CacheApiHome implements Home {
       return { key: key!, part: part! };
     });
   }
+}
+
+/** A file whose pieces are items of their own: what is there needs no journal, and tabs can read and write at the same time. */
+class CacheApiFile implements StoredFile {
+  readonly held: Uint8Array;
+  readonly #cache: Cache;
+  readonly #key: string;
+  readonly #shape: FileShape;
+
+  constructor(cache: Cache, key: string, shape: FileShape, held: Uint8Array) {
+    this.#cache = cache;
+    this.#key = key;
+    this.#shape = shape;
+    this.held = held;
+  }
+
+  async read(offset: number, target: Uint8Array): Promise<void> {
+    const { pieceBytes } = this.#shape;
+    for (let done = 0; done < target.byteLength; ) {
+      const piece = Math.floor((offset + done) / pieceBytes);
+      const from = offset + done - piece * pieceBytes;
+      const bytes = Math.min(pieceBytes - from, target.byteLength - done);
+      const blob = await (await this.#cache.match(address(this.#key, piece)))?.blob();
+      const part = await blob?.slice(from, from + bytes).arrayBuffer();
+      if (part?.byteLength !== bytes) throw missingPiece("Cache API", piece, bytes, part?.byteLength);
+      target.set(new Uint8Array(part), done);
+      done += bytes;
+    }
+  }
+
+  async write(piece: number, bytes: Uint8Array): Promise<void> {
+    const response = new Response(bytes as Uint8Array<ArrayBuffer>);
+    await this.#cache.put(address(this.#key, piece), response).catch(async (error: unknown) => {
+      throw await noRoom(error, bytes.byteLength);
+    });
+    this.held[piece] = 1;
+  }
+
+  async finish(): Promise<void> {}
+
+  async close(): Promise<void> {}
 }
 
 function address(key: string, part: string | number): string {

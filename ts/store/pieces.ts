@@ -1,3 +1,5 @@
+import { IntegrityError } from "../errors.ts";
+
 /** A file in pieces of equal length, but for the last. */
 export interface Grid {
   readonly bytes: number;
@@ -48,4 +50,12 @@ export function missingRuns(held: Uint8Array, within: Run, most: number): Run[] 
     first = last - 1;
   }
   return runs;
+}
+
+/** What to say of a piece that should be there. `place` is "OPFS" or "Cache API". */
+export function missingPiece(place: string, piece: number, wantedBytes: number, gotBytes = 0): IntegrityError {
+  const got = gotBytes === 0 ? "nothing" : `${gotBytes} bytes`;
+  return new IntegrityError(
+    `${place}: piece ${piece} of the cached model: wanted ${wantedBytes} bytes, got ${got}: remove the model from the cache and load again`,
+  );
 }
