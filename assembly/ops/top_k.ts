@@ -9,11 +9,15 @@ export function top_k(values: usize, ids: usize, logits: usize, O: u32, V: u32, 
     const best = ids + (<usize>(o * k) << 2);
     for (let v: u32 = 0; v < k; v++) put(ranks, best, v, rank(row, v), v);
     for (let i: u32 = k >> 1; i > 0; i--) sift(ranks, best, i - 1, k);
-    for (let v = k; v < V; v++) {
-      const r = rank(row, v);
-      if (r <= at(ranks, 0)) continue; // of equals the earlier stays
-      put(ranks, best, 0, r, v);
-      sift(ranks, best, 0, k);
+    for (let v = k; v < V; ) {
+      v = skip(row, v, V, load<f32>(row + (<usize>at(best, 0) << 2)));
+      const to = min(v + 4, V);
+      for (; v < to; v++) {
+        const r = rank(row, v);
+        if (r <= at(ranks, 0)) continue; // of equals the earlier stays
+        put(ranks, best, 0, r, v);
+        sift(ranks, best, 0, k);
+      }
     }
     for (let n = k - 1; n > 0; n--) {
       swap(ranks, best, 0, n);
@@ -21,6 +25,15 @@ export function top_k(values: usize, ids: usize, logits: usize, O: u32, V: u32, 
     }
     for (let i: u32 = 0; i < k; i++) store<f32>(ranks + (<usize>i << 2), load<f32>(row + (<usize>at(best, i) << 2)));
   }
+}
+
+/** The first v from which four logits are not all <= worst; what NaN is compared with never is. */
+// @ts-ignore: decorator
+@inline
+function skip(row: usize, v: u32, V: u32, worst: f32): u32 {
+  const w = f32x4.splat(worst);
+  while (v + 4 <= V && i32x4.all_true(f32x4.le(v128.load(row + (<usize>v << 2)), w))) v += 4;
+  return v;
 }
 
 /** The logit's place in the order of numbers as an integer; -0 is 0, NaN comes after Infinity. */
