@@ -1,7 +1,7 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
 import { combineMins } from "../matmul/combine";
 import { matvecRows } from "../matmul/streams";
-import { f16, mac, opaque, rdot16 } from "../simd";
+import { f16, mac, opaque, rdot16, storeSplats } from "../simd";
 import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
 
@@ -82,14 +82,7 @@ export function unpackBytesQ4_K(p: usize, q: usize, scale: usize, m: usize, d: u
   const four = opaque(i8x16.splat(15), n), scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(p + 4)));
   store<u32>(d, load<u32>(p));
   v128.store(m, sixBitMins(p + 4));
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0));
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 1, 1, 1, 1, 1, 1, 1, 1), 16);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 2, 2, 2, 2, 2, 2, 2, 2), 32);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 3, 3, 3, 3, 3, 3, 3, 3), 48);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 4, 4, 4, 4), 64);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 5, 5, 5, 5, 5, 5, 5, 5), 80);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 6, 6, 6, 6, 6, 6, 6, 6), 96);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 7, 7, 7, 7, 7, 7, 7, 7), 112);
+  storeSplats(scale, scales);
   chunkBytes(p + 16, q, four);
   chunkBytes(p + 48, q + 64, four);
   chunkBytes(p + 80, q + 128, four);
@@ -108,7 +101,6 @@ function chunkBytes(p: usize, q: usize, four: v128): void {
 
 @unmanaged
 class Q4_KRows {
-  @inline get block(): usize { return 256; }
   @inline get bytes(): usize { return 144; }
   @inline get sumBytes(): usize { return 32; }
   @inline get run(): usize { return 8; }

@@ -87,7 +87,6 @@ function scaled(low: v128, high: v128, scales: v128, s: v128): v128 {
 
 @unmanaged
 class Q5_KRows {
-  @inline get block(): usize { return 256; }
   @inline get bytes(): usize { return 176; }
   @inline get sumBytes(): usize { return 32; }
   @inline get run(): usize { return 6; }

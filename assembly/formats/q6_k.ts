@@ -1,7 +1,7 @@
 import { qOffset, sum16Offset, wideOffset } from "../matmul/activation";
 import { combine } from "../matmul/combine";
 import { matvecRows } from "../matmul/streams";
-import { f16, mac, opaque, rdot16 } from "../simd";
+import { f16, mac, opaque, rdot16, storeSplats } from "../simd";
 import { put16 } from "./strip";
 
 // Two halves of 128: low four bits in 64 bytes each (at 0), high two bits in 32 bytes each (at 128); int8 scales of sub-blocks of 16
@@ -121,14 +121,7 @@ function halfBytes(p: usize, high: usize, q: usize, scale: usize, scales: v128, 
   v128.store(q, high6(y, g, four, two), 80);
   v128.store(q, high6(u, i16x8.shr_u(h, 2), four, two), 96);
   v128.store(q, high6(x, i16x8.shr_u(g, 2), four, two), 112);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0));
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 1, 1, 1, 1, 1, 1, 1, 1), 16);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 2, 2, 2, 2, 2, 2, 2, 2), 32);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 3, 3, 3, 3, 3, 3, 3, 3), 48);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 4, 4, 4, 4), 64);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 5, 5, 5, 5, 5, 5, 5, 5), 80);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 6, 6, 6, 6, 6, 6, 6, 6), 96);
-  v128.store(scale, v128.shuffle<i16>(scales, scales, 7, 7, 7, 7, 7, 7, 7, 7), 112);
+  storeSplats(scale, scales);
 }
 
 /** Σ code · x over sixteen codes: pairs in i16 (relaxed), or fours in i32 lanes that fit i16 (4 · 63 · 127). */
@@ -156,7 +149,6 @@ function scaled(a: v128, b: v128, c: v128, d: v128, scales: v128, s: v128): v128
 
 @unmanaged
 class Q6_KRows {
-  @inline get block(): usize { return 256; }
   @inline get bytes(): usize { return 210; }
   @inline get sumBytes(): usize { return 16; }
   @inline get run(): usize { return 6; }
