@@ -17,9 +17,9 @@ afterAll(() => model.dispose());
 
 const messages = [{ role: "user" as const, content: "What is the package nginx?" }];
 const LONG = { messages, temperature: 0.7, max_tokens: 400 };
-const open: { close(): void }[] = [];
+const open: MessagePort[] = [];
 afterEach(() => {
-  for (const port of open.splice(0)) port.close();
+  for (const port of open.splice(0)) MessagePort.prototype.close.call(port);
 });
 
 interface Ends {
@@ -163,6 +163,23 @@ describe.each([
 });
 
 describe("the ends of a port", () => {
+  it("say good-bye: browsers tell nobody that a port was closed", async () => {
+    const silent = () => {
+      const ends = channelOfNode();
+      for (const port of [ends.port1, ends.port2]) (port as MessagePort).close = () => undefined;
+      return ends;
+    };
+    const { remote, stop } = await connected(silent());
+    const whole = remote.chat.completions.create(LONG);
+    const ended = expect(whole).rejects.toThrow(BackendError);
+    stop();
+    await ended;
+    const { remote: second } = await connected(silent());
+    await beginStream(second);
+    await second.dispose();
+    await idle();
+  });
+
   it("waits for a model that still loads, and tells why one could not be loaded", async () => {
     const { port1, port2 } = channelOfNode();
     servePort(port1, loadModel(new Uint8Array(64)));

@@ -23,6 +23,10 @@ type Answers = AsyncGenerator<unknown, unknown, unknown>;
 
 /** The object that a channel was opened with, on the side that offers one. */
 export const ROOT = 0;
+/** What is under way at one end when the other one goes. */
+export const otherEndClosed = () =>
+  new BackendError("port: its other end was closed, or the process there has ended: connect with another port");
+
 /** Names the target itself, a function, as what is to be called. */
 const ITSELF = "";
 
@@ -117,6 +121,7 @@ export class Channel {
   /** Ends everything: calls under way and later ones reject with this error; what the other side has begun here ends and is given back. */
   close(reason: Error): void {
     if (this.#closed) return;
+    this.#post({ kind: "close" });
     this.#closed = reason;
     for (const { reject } of this.#pending.values()) reject(reason);
     this.#pending.clear();
@@ -160,6 +165,9 @@ export class Channel {
         break;
       case "release":
         this.#release(message.target);
+        break;
+      case "close":
+        this.close(otherEndClosed());
         break;
       default: {
         const pending = this.#pending.get(message.id);

@@ -1,7 +1,7 @@
 import type { Model } from "../api/model.ts";
 import type { RequestOptions } from "../api/types.ts";
-import { BackendError, DisposedError } from "../errors.ts";
-import { Channel, ROOT } from "./channel.ts";
+import { DisposedError } from "../errors.ts";
+import { Channel, otherEndClosed, ROOT } from "./channel.ts";
 import { openPort, type PortLike } from "./port.ts";
 import type { Remote } from "./remote.ts";
 
@@ -14,11 +14,7 @@ import type { Remote } from "./remote.ts";
  * no port, and what `loadModel` threw there.
  */
 export async function connectPort(port: PortLike): Promise<Remote<Model>> {
-  const channel: Channel = new Channel(
-    openPort(port, () =>
-      close(new BackendError("port: its other end was closed, or the process there has ended: connect with another port")),
-    ),
-  );
+  const channel: Channel = new Channel(openPort(port, () => channel.close(otherEndClosed())));
   const close = (reason: Error) => {
     channel.close(reason);
     port.close();

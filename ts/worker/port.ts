@@ -12,7 +12,8 @@ export type Message =
   | { readonly kind: "result"; readonly id: number; readonly value: unknown }
   | { readonly kind: "failure"; readonly id: number; readonly failure: Failure }
   | { readonly kind: "abort"; readonly signal: number }
-  | { readonly kind: "release"; readonly target: number };
+  | { readonly kind: "release"; readonly target: number }
+  | { readonly kind: "close" };
 
 interface PortEnd {
   postMessage(message: unknown): void;
@@ -31,7 +32,8 @@ interface EmitterPort extends PortEnd {
 export type PortLike = EventPort | EmitterPort;
 
 /**
- * A port for a channel, which then starts it. `onClose` is called when the other end has gone. Nothing is transferred: between a page and
+ * A port for a channel, which then starts it. `onClose` is called when the other end has gone without a
+ * word, where the platform tells: Node and Electron do, browsers do not. Nothing is transferred: between a page and
  * MessagePortMain, which takes ports only, a message that transfers a buffer arrives empty (electron/electron#34905).
  */
 export function openPort(port: PortLike, onClose: () => void): Port {

@@ -1,9 +1,9 @@
 import { Model } from "../api/model.ts";
 import { generate } from "../engine/generate.ts";
-import { BackendError } from "../errors.ts";
+import { DisposedError } from "../errors.ts";
 import { sweep } from "../measure/sweep.ts";
 import { GenerationQueue } from "../serving/queue.ts";
-import { Channel } from "./channel.ts";
+import { Channel, otherEndClosed } from "./channel.ts";
 import { LIVE } from "./live.ts";
 import { openPort, type PortLike } from "./port.ts";
 
@@ -18,15 +18,12 @@ import { openPort, type PortLike } from "./port.ts";
 export function servePort(port: PortLike, model: Model | Promise<Model>): () => void {
   const loading = Promise.resolve(model);
   loading.catch(() => undefined); // told to whoever connects
-  const stop = () => {
-    channel.close(new BackendError("port: it was closed"));
+  const root = { generate, sweep, model: () => loading };
+  const opened = openPort(port, () => channel.close(otherEndClosed()));
+  const channel: Channel = new Channel(opened, { root, live: LIVE, shared: [Model, GenerationQueue] });
+  port.start();
+  return () => {
+    channel.close(new DisposedError("this model is no longer served here"));
     port.close();
   };
-  const root = { generate, sweep, model: () => loading };
-  const channel: Channel = new Channel(
-    openPort(port, () => stop()),
-    { root, live: LIVE, shared: [Model, GenerationQueue] },
-  );
-  port.start();
-  return stop;
 }
