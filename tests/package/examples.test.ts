@@ -3,8 +3,10 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
 import { launchChromium, servePages } from "../../scripts/chromium.mjs";
+import { FileServer } from "../files/server.ts";
 import { MODEL, output, ROOT, tool } from "./commands.ts";
 import { ElectronStandIn } from "./electron-stand-in.ts";
+import { type OpenPanel, openAsPage, openExtension } from "./extension.ts";
 
 const browser = await launchChromium();
 afterAll(() => browser?.close());
@@ -127,5 +129,67 @@ describe.skipIf(!browser)("examples/static", () => {
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(isolated);
     expect(await page.textContent("#state")).toMatch(isolated ? /[2-9]\d* threads\)/ : /1 thread\)/);
     await page.context().close();
+  });
+});
+
+describe("examples/extension", () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = path.join(path.dirname(inject("tarball")), "extension");
+    output(process.execPath, ["build.mjs", folder], path.join(ROOT, "examples/extension"));
+  });
+
+  /** Chats with the built-in model on several threads, then with one from an address, which a reload takes from OPFS. */
+  async function useIt({ page }: OpenPanel): Promise<void> {
+    const ready = () => page.getByText(/[2-9]\d* threads\)/).waitFor();
+    await ready();
+    await page.fill("#message", QUESTION);
+    await page.keyboard.press("Enter");
+    await page.locator("#send:not([disabled])").waitFor();
+    expect(await page.textContent("#log .assistant")).toBe(commandAnswer(256));
+    const server = await FileServer.start();
+    const headers = { "access-control-allow-origin": "*", "access-control-expose-headers": "*" };
+    server.files.set("/model.gguf", { bytes: readFileSync(MODEL), modified: "Mon, 01 Jun 2026 00:00:00 GMT", headers });
+    await page.click("summary");
+    await page.fill("#source input", server.url("/nothing.gguf"));
+    await page.click("#source button");
+    await page.getByText(/^network: /).waitFor();
+    await page.fill("#source input", server.url("/model.gguf"));
+    await page.click("#source button:not([disabled])");
+    await ready();
+    const { sentBytes } = server;
+    expect(sentBytes).toBeGreaterThanOrEqual(readFileSync(MODEL).length);
+    await page.reload();
+    await ready();
+    expect(server.sentBytes).toBe(sentBytes);
+    await server.stop();
+  }
+
+  it("runs in a Chromium that loads extensions, and opens beside a page with the text that was selected there", async () => {
+    const panel = await openExtension(folder);
+    if (!panel) return;
+    const { page, background } = panel;
+    try {
+      await useIt(panel);
+      await background!.evaluate("chrome.storage.session.set({ selection: 'a web server' })");
+      await page.waitForFunction(() => document.querySelector("textarea")!.value.startsWith("a web server"));
+      // A click of the user's, as sidePanel.open wants it.
+      await page.evaluate(`chrome.windows.getCurrent().then(({ id: windowId }) =>
+        document.querySelector("#state").addEventListener("click", () => chrome.sidePanel.open({ windowId })))`);
+      await page.click("#state");
+      const kinds = () => background!.evaluate("chrome.runtime.getContexts({}).then((all) => all.map(({ contextType }) => contextType))");
+      await expect.poll(kinds).toContain("SIDE_PANEL");
+    } finally {
+      await panel.close();
+    }
+  });
+
+  it.skipIf(!browser)("runs as a page under its own policy and headers", async () => {
+    const panel = await openAsPage(browser!, folder);
+    try {
+      await useIt(panel);
+    } finally {
+      await panel.close();
+    }
   });
 });
