@@ -61,6 +61,7 @@ export class ElectronStandIn {
     const args = ["--no-sandbox", "--allow-file-access-from-files", "--enable-blink-features=MessagePortCloseEvent"];
     const browser = await chromium.launch({ executablePath: await chromiumPath(), headless: true, args });
     const page = await browser.newPage();
+    page.setDefaultTimeout(120_000);
     const standIn = new ElectronStandIn(page, folder, model);
     await page.exposeFunction("toEngine", (id: number, data: unknown) => void standIn.#engine?.send({ id, data }));
     await page.addInitScript(electronInPage);

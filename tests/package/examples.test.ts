@@ -188,6 +188,14 @@ describe("examples/extension", () => {
     const panel = await openAsPage(browser!, folder);
     try {
       await useIt(panel);
+      const held = panel.page.evaluate(`(async () => {
+        const { loadModel } = await import("/tandem/index.js");
+        const file = await (await fetch("/models/${path.basename(MODEL)}")).blob();
+        const model = await loadModel(file, { workerUrl: "tandem/worker.js", threads: 1 });
+        const request = { messages: [{ role: "user", content: "nginx" }], grammar: 'root ::= "yes"' };
+        return model.chat.completions.create(request).then(() => "an answer", ({ code }) => code);
+      })()`);
+      expect(await held).toBe("capability");
     } finally {
       await panel.close();
     }

@@ -37,6 +37,7 @@ export async function openExtension(folder: string): Promise<OpenPanel | undefin
     return skip(executablePath);
   }
   const page = await context.newPage();
+  page.setDefaultTimeout(120_000);
   await page.goto(`chrome-extension://${new URL(background.url()).host}/panel.html`);
   return { page, background, close };
 }
@@ -65,6 +66,7 @@ export async function openAsPage(browser: Browser, folder: string): Promise<Open
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const context = await browser.newContext();
   const page = await context.newPage();
+  page.setDefaultTimeout(120_000);
   await page.addInitScript(() => {
     const area = (storage: Storage) => ({
       get: async (key: string) => (key in storage ? { [key]: storage[key] } : {}),
