@@ -10,8 +10,8 @@ import type { Remote } from "./remote.ts";
  * not started here. Resolves when the model there has been loaded. The port is started.
  *
  * `dispose` closes the port: what this page has begun there ends, the model stays. Calls throw what the model throws; BackendError once the
- * other end has closed the port or its process has ended: ask for another port and connect again. Throws InvalidArgumentError for what is
- * no port, and what `loadModel` threw there.
+ * other end has closed the port or its process has ended: ask for another port and connect again. (Electron and Node tell of a process that
+ * has ended; between two pages of a browser nobody does.) Throws InvalidArgumentError for what is no port, and what `loadModel` threw there.
  */
 export async function connectPort(port: PortLike): Promise<Remote<Model>> {
   const channel: Channel = new Channel(openPort(port, () => channel.close(otherEndClosed())));
