@@ -36,5 +36,7 @@ export type { CachedModel, ModelCache } from "./store/cache.ts";
 export type { ChatMessage, ChatTemplate, ChatTemplateInput, ChatToolCall } from "./text/chat-template.ts";
 export type { StreamDecoder } from "./text/stream-decoder.ts";
 export type { EncodeOptions, Tokenizer } from "./text/tokenizer.ts";
+export { connectPort } from "./worker/connect-port.ts";
 export { generate, loadModel, openModelCache, type PageLoadOptions, readModelHeader, sweep, type WorkerOptions } from "./worker/page.ts";
+export type { PortLike } from "./worker/port.ts";
 export type { Live, Remote } from "./worker/remote.ts";

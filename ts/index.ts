@@ -56,3 +56,5 @@ export type { CacheOptions } from "./store/open-home.ts";
 export { type ChatMessage, ChatTemplate, type ChatTemplateInput, type ChatToolCall } from "./text/chat-template.ts";
 export type { StreamDecoder } from "./text/stream-decoder.ts";
 export { type EncodeOptions, Tokenizer } from "./text/tokenizer.ts";
+export type { PortLike } from "./worker/port.ts";
+export { servePort } from "./worker/serve-port.ts";

@@ -1,53 +1,47 @@
-/** The engine's half without Electron: ports of Node in place of Electron's. Answers, stops, and reports an error as the page would see it. */
+/** Both builds without Electron: the Node build serves, the browser bundle is the client, a port of Node is between them. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
-import { loadModel } from "tandem-llm";
-import { servePort } from "./serve-port.mjs";
+import { loadModel, servePort } from "tandem-llm";
+import { BackendError, ContextOverflowError, connectPort } from "./tandem.js";
 
-/** @typedef {import("./serve-port.mjs").Reply} Reply */
-/** @typedef {import("./serve-port.mjs").Request} Request */
+const home = await loadModel(process.argv[2] ?? fileURLToPath(new URL("../models/qwen3next-mini-q4_k_m.gguf", import.meta.url)));
 
-const { port1, port2 } = new MessageChannel();
-const electronLike = {
-  /** @param {string} event @param {(event: { data: Request }) => void} listener */
-  on: (event, listener) => port1.on(event, (data) => listener({ data })),
-  /** @param {Reply} reply */
-  postMessage: (reply) => port1.postMessage(reply),
-  start: () => port1.start(),
-};
-const model = loadModel(process.argv[2] ?? fileURLToPath(new URL("../models/qwen3next-mini-q4_k_m.gguf", import.meta.url)));
-servePort(electronLike, model);
+async function connect() {
+  const { port1, port2 } = new MessageChannel();
+  servePort(port1, home);
+  return { model: await connectPort(port2), close: () => port1.close() };
+}
 
-/** @type {(request: Request, stopAfter?: number) => Promise<Reply[]>} */
-const ask = (request, stopAfter = Number.POSITIVE_INFINITY) =>
-  new Promise((resolve) => {
-    /** @type {Reply[]} */
-    const replies = [];
-    const listener = (/** @type {Reply} */ reply) => {
-      if (reply.id !== request.id) return;
-      replies.push(reply);
-      if (replies.length === stopAfter) port2.postMessage({ id: request.id, stop: true });
-      if (reply.text !== undefined) return;
-      port2.off("message", listener);
-      resolve(replies);
-    };
-    port2.on("message", listener);
-    port2.postMessage(request);
-  });
+const { model, close } = await connect();
+let text = "PostgreSQL is";
+for await (const piece of model.generate(text, { maxTokens: 64, temperature: 0 })) text += piece.text;
+console.log(text);
 
-const whole = await ask({ id: 1, prompt: "PostgreSQL is" });
-const text = whole.map((reply) => reply.text ?? "").join("");
-assert.ok(text.length > 20);
-assert.match(whole.at(-1)?.finishReason ?? "", /^(stop|length)$/);
+const messages = [/** @type {const} */ ({ role: "user", content: "What is the package nginx?" })];
+const request = { messages, temperature: 0, max_tokens: 24 };
+let streamed = "";
+for await (const chunk of await model.chat.completions.create({ ...request, stream: true }))
+  streamed += chunk.choices[0]?.delta.content ?? "";
+assert.equal(streamed, (await home.chat.completions.create(request)).choices[0]?.message.content);
+assert.deepEqual(await model.tokenize("nginx is a web server"), home.tokenize("nginx is a web server"));
 
-const stopped = await ask({ id: 2, prompt: "PostgreSQL is" }, 3);
-assert.ok(stopped.length < whole.length);
-assert.equal(stopped.at(-1)?.finishReason, "stopped");
+const stop = new AbortController();
+const reason = new Error("stopped");
+const stopped = (async () => {
+  for await (const _ of model.generate("nginx is", { signal: stop.signal })) stop.abort(reason);
+})();
+await assert.rejects(stopped, (error) => error === reason);
+await assert.rejects(
+  model.chat.completions.create({ messages: [{ role: "user", content: "word ".repeat(100_000) }] }),
+  ContextOverflowError,
+);
 
-const refused = await ask({ id: 3, prompt: "" });
-assert.equal(refused.at(-1)?.error?.code, "invalid_argument");
-
-console.log(`PostgreSQL is${text}`);
-port1.close();
-(await model).dispose();
+// What a page sees when the engine's process has ended, and does then.
+const cut = assert.rejects(model.chat.completions.create({ messages, max_tokens: 400 }), BackendError);
+close();
+await cut;
+const again = await connect();
+assert.equal((await again.model.chat.completions.create(request)).choices[0]?.message.content, streamed);
+await again.model.dispose();
+home.dispose();

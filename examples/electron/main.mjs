@@ -7,10 +7,18 @@ const file = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.
 // Command lines of packaged apps have no "." before the user's arguments.
 const [modelPath = file("../models/qwen3next-mini-q4_k_m.gguf")] = process.argv.slice(app.isPackaged ? 1 : 2);
 
-await app.whenReady();
-const engine = utilityProcess.fork(file("engine.mjs"), [path.resolve(modelPath)], { serviceName: "Tandem" });
-engine.once("exit", (code) => console.error(`the engine ended with code ${code}`));
+/** @type {import("electron").UtilityProcess | undefined} */
+let engine;
+function startEngine() {
+  const started = utilityProcess.fork(file("engine.mjs"), [path.resolve(modelPath)], { serviceName: "Tandem" });
+  started.once("exit", (code) => {
+    console.error(`the engine ended with code ${code}: reload the window to start it again`);
+    engine = undefined;
+  });
+  return started;
+}
 
+await app.whenReady();
 const window = new BrowserWindow({
   width: 720,
   height: 560,
@@ -19,11 +27,12 @@ const window = new BrowserWindow({
 // The page and the engine talk through a port of their own; this process passes no tokens on. A reload gets a new one.
 window.webContents.on("did-finish-load", () => {
   const { port1, port2 } = new MessageChannelMain();
+  engine ??= startEngine();
   engine.postMessage("port", [port1]);
   window.webContents.postMessage("tandem-port", null, [port2]);
 });
 app.on("window-all-closed", () => {
-  engine.kill();
+  engine?.kill();
   app.quit();
 });
 await window.loadFile("index.html");

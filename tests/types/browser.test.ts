@@ -27,6 +27,11 @@ describe("types of the package in a page", () => {
     expectTypeOf<typeof T.generate>().parameter(3).toEqualTypeOf<T.GenerateOptions | undefined>();
   });
 
+  it("uses a model at the other end of a port as one of its own", () => {
+    expectTypeOf<typeof T.connectPort>().toEqualTypeOf<(port: T.PortLike) => Promise<T.Remote<T.Model>>>();
+    expectTypeOf<MessagePort>().toExtend<T.PortLike>();
+  });
+
   it("plans with a header, sweeps and keeps models, in the worker", () => {
     expectTypeOf<typeof T.readModelHeader>().returns.resolves.toEqualTypeOf<T.Remote<T.ModelHeader>>();
     expectTypeOf<T.ModelHeader["explain"]>().toEqualTypeOf<(options?: T.ExplainOptions) => T.Explanation>();

@@ -1,3 +1,4 @@
+import type { EventEmitter } from "node:events";
 import { describe, expectTypeOf, it } from "vitest";
 import type * as T from "../../ts/index.ts";
 
@@ -153,6 +154,15 @@ describe("types of the package in Node and Deno", () => {
     expectTypeOf<typeof T.beyondThisMachine>().toEqualTypeOf<T.FallbackRule>();
     expectTypeOf<typeof T.withFallback>().parameter(2).toEqualTypeOf<T.FallbackRule | undefined>();
     expectTypeOf<T.Model>().toExtend<T.OpenAiApi>();
+  });
+
+  it("serves a model to pages, through any kind of port", () => {
+    expectTypeOf<typeof T.servePort>().toEqualTypeOf<(port: T.PortLike, model: T.Model | Promise<T.Model>) => () => void>();
+    expectTypeOf<MessagePort>().toExtend<T.PortLike>();
+    expectTypeOf<import("node:worker_threads").MessagePort>().toExtend<T.PortLike>();
+    // Electron's MessagePortMain; examples/electron is checked against its own types.
+    expectTypeOf<EventEmitter & Pick<MessagePort, "start" | "close"> & { postMessage(message: unknown): void }>().toExtend<T.PortLike>();
+    expectTypeOf<{ postMessage(message: unknown): void }>().not.toExtend<T.PortLike>();
   });
 
   it("tells of paged experts and of the largest logits", () => {

@@ -68,7 +68,7 @@ const open: MessagePort[] = [];
 function connect(): Channel {
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
-  new Channel(port2, root, [Counter, Doubler]);
+  new Channel(port2, { root, live: [Counter, Doubler] });
   const channel = new Channel(port1);
   port1.start();
   port2.start();
@@ -114,7 +114,7 @@ describe("a channel between two threads", () => {
   it("lets an object go with its last stand-in", async () => {
     const { port1, port2 } = new MessageChannel();
     open.push(port1, port2);
-    new Channel(port2, root, [Counter]);
+    new Channel(port2, { root, live: [Counter] });
     port2.start();
     const ask = (target: number, method: string): Promise<{ kind: string; value: { id: number } }> => {
       port1.postMessage({ kind: "call", id: 1, target, method, args: method === "add" ? [0] : [] });

@@ -1,20 +1,18 @@
 import { BackendError, DisposedError, InvalidArgumentError } from "../errors.ts";
-import { buffersOf, type Callable, callBack, end, isIterator, leave, type Scope } from "./calls.ts";
-import { type Failure, packFailure, RemoteAbort, unpackFailure } from "./failures.ts";
+import { buffersOf, callBack, end, isIterator, leave, methodOf, type Scope, stepwise } from "./calls.ts";
+import { packFailure, RemoteAbort, unpackFailure } from "./failures.ts";
 import { describe, type LiveClass, MARK, type Mark, mapParts, markOf } from "./marks.ts";
+import type { Message, Port } from "./port.ts";
 
-/** A Worker, a MessagePort, or a worker's own global scope. */
-export interface Port {
-  postMessage(message: unknown, transfer: Transferable[]): void;
-  addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
+/** What one side of a channel lets the other one use. */
+export interface Offer {
+  /** What the other side calls first, as ROOT. */
+  readonly root: object;
+  /** Classes whose objects stay here: the other side gets stand-ins. */
+  readonly live: readonly LiveClass[];
+  /** Those of them whose objects serve others as well: neither the other side nor the channel's end disposes of them. */
+  readonly shared?: readonly LiveClass[];
 }
-
-type Message =
-  | { readonly kind: "call"; readonly id: number; readonly target: number; readonly method: string; readonly args: readonly unknown[] }
-  | { readonly kind: "result"; readonly id: number; readonly value: unknown }
-  | { readonly kind: "failure"; readonly id: number; readonly failure: Failure }
-  | { readonly kind: "abort"; readonly signal: number }
-  | { readonly kind: "release"; readonly target: number };
 
 interface Pending {
   resolve(value: unknown): void;
@@ -25,6 +23,10 @@ type Answers = AsyncGenerator<unknown, unknown, unknown>;
 
 /** The object that a channel was opened with, on the side that offers one. */
 export const ROOT = 0;
+/** What is under way at one end when the other one goes. */
+export const otherEndClosed = () =>
+  new BackendError("port: its other end was closed, or the process there has ended: connect with another port");
+
 /** Names the target itself, a function, as what is to be called. */
 const ITSELF = "";
 
@@ -38,19 +40,25 @@ export function channelOf(remote: object): Channel {
   return owner.channel;
 }
 
+const isOf = (classes: readonly LiveClass[], object: object) =>
+  classes.some(({ prototype }) => Object.getPrototypeOf(object) === prototype);
+
 /**
- * Calls between two threads, the same on both sides. Carries what structured clone does not: objects of the live classes stay where they
+ * Calls between two threads or processes, the same on both sides. Carries what structured clone does not: objects of the live classes stay where they
  * are and are called from afar, callbacks, AbortSignals, async iterators, typed errors. Closing rejects every call that is still out, which
  * comlink 4 cannot: a terminated worker would leave its page waiting for ever.
  */
 export class Channel {
   readonly #port: Port;
   readonly #live: readonly LiveClass[];
+  readonly #shared: readonly LiveClass[];
   /** What the other side may call. */
   readonly #objects = new Map<number, object>();
   readonly #ids = new WeakMap<object, number>();
   /** How many stand-ins the other side has made of a live object. */
   readonly #standIns = new Map<number, number>();
+  /** How to end what runs here for the other side, and give back what was made for it. */
+  readonly #open = new Map<object, () => unknown>();
   /** Signals of this side that the other one follows, and the other way round. */
   readonly #signals = new Map<number, AbortSignal>();
   readonly #controllers = new Map<number, AbortController>();
@@ -59,10 +67,11 @@ export class Channel {
   #lastId = ROOT;
   #closed: Error | undefined;
 
-  constructor(port: Port, root?: object, live: readonly LiveClass[] = []) {
+  constructor(port: Port, offer?: Offer) {
     this.#port = port;
-    this.#live = live;
-    if (root) this.#objects.set(ROOT, root);
+    this.#live = offer?.live ?? [];
+    this.#shared = offer?.shared ?? [];
+    if (offer) this.#objects.set(ROOT, offer.root);
     port.addEventListener("message", ({ data }) => this.#receive(data as Message));
   }
 
@@ -88,7 +97,7 @@ export class Channel {
   }
 
   /** Runs an iterator of the other side one step ahead of the loop here, so that neither waits for messages to cross. */
-  async *#run(iterator: number, scope: Scope): Answers {
+  async *#loop(iterator: number, scope: Scope): Answers {
     try {
       const next = () => this.#send(iterator, "next", [], scope) as Promise<IteratorResult<unknown>>;
       let step = next();
@@ -109,13 +118,21 @@ export class Channel {
     }
   }
 
-  /** Ends everything: calls under way and later ones reject with this error. */
+  /** Ends everything: calls under way and later ones reject with this error; what the other side has begun here ends and is given back. */
   close(reason: Error): void {
     if (this.#closed) return;
+    this.#post({ kind: "close" });
     this.#closed = reason;
     for (const { reject } of this.#pending.values()) reject(reason);
     this.#pending.clear();
+    for (const controller of this.#controllers.values()) controller.abort(reason);
+    this.#abandon();
     this.#objects.clear();
+  }
+
+  #abandon(): void {
+    for (const letGo of this.#open.values()) letGo();
+    this.#open.clear();
   }
 
   #post(message: Message, transfer: Transferable[] = []): void {
@@ -149,6 +166,9 @@ export class Channel {
       case "release":
         this.#release(message.target);
         break;
+      case "close":
+        this.close(otherEndClosed());
+        break;
       default: {
         const pending = this.#pending.get(message.id);
         this.#pending.delete(message.id);
@@ -173,17 +193,24 @@ export class Channel {
       const object = this.#objects.get(target);
       if (!object) throw new DisposedError(`${method}: what it was called on is no longer there`);
       const given = args.map((value) => this.#unpack(value, scope));
-      const result = await (method === ITSELF
-        ? callBack(object as Callable, given)
-        : (object as Record<string, Callable>)[method]!(...given));
+      const result = await (method === ITSELF ? callBack(object, given) : this.#run(object, method, given));
       lent = isIterator(result);
       const value = lent ? this.#lend(result as AsyncIterable<unknown>, scope) : this.#pack(result, []);
+      if (this.#closed) this.#abandon();
       this.#post({ kind: "result", id, value }, buffersOf(value));
     } catch (error) {
       this.#fail(id, error);
     } finally {
       if (!lent) end(scope);
     }
+  }
+
+  #run(object: object, method: string, args: readonly unknown[]): unknown {
+    if (method === "dispose") {
+      if (isOf(this.#shared, object)) return undefined;
+      this.#open.delete(object);
+    }
+    return methodOf(object, method).apply(object, [...args]);
   }
 
   #fail(id: number, error: unknown): void {
@@ -198,21 +225,14 @@ export class Channel {
   /** Lets the other side run an iterator; the scope of the call that made it ends with it. */
   #lend(iterable: AsyncIterable<unknown>, scope: Scope): Mark {
     const iterator = iterable[Symbol.asyncIterator]();
-    const finish = () => {
-      this.#objects.delete(id);
-      end(scope);
-    };
-    const step = async (result: Promise<IteratorResult<unknown>>) => {
-      try {
-        const { value, done } = await result;
-        if (done) finish();
-        return { value, done };
-      } catch (error) {
-        finish();
-        throw error;
-      }
-    };
-    const id = this.#register({ next: () => step(iterator.next()), return: () => step(leave(iterator)) });
+    this.#open.set(iterator, () => leave(iterator).catch(() => undefined));
+    const id = this.#register(
+      stepwise(iterator, () => {
+        this.#open.delete(iterator);
+        this.#objects.delete(id);
+        end(scope);
+      }),
+    );
     return { [MARK]: "iterator", id };
   }
 
@@ -234,9 +254,10 @@ export class Channel {
     const owner = owners.get(value);
     if (owner && owner.channel !== this) throw new InvalidArgumentError("this object belongs to another model's worker");
     if (owner) return { [MARK]: "yours", id: owner.id } satisfies Mark;
-    if (this.#live.some(({ prototype }) => Object.getPrototypeOf(value) === prototype)) {
+    if (isOf(this.#live, value)) {
       const id = this.#register(value);
       this.#standIns.set(id, (this.#standIns.get(id) ?? 0) + 1);
+      if ("dispose" in value && !isOf(this.#shared, value)) this.#open.set(value, () => methodOf(value, "dispose").call(value));
       return { [MARK]: "live", id, ...describe(value, (member) => this.#pack(member, scope)) } satisfies Mark;
     }
     return mapParts(value, (part) => this.#pack(part, scope));
@@ -276,7 +297,7 @@ export class Channel {
       case "live":
         return this.#standIn(mark);
       case "iterator":
-        return this.#run(mark.id, scope);
+        return this.#loop(mark.id, scope);
     }
   }
 

@@ -16,7 +16,11 @@ const instantiate: typeof instantiateBinding = async (options) => {
   if (!fetchScript) throw new CapabilityError("grammar: this worker was not told where its script is: load the model with loadModel");
   const url = URL.createObjectURL(new Blob([await fetchScript()], { type: "text/javascript" }));
   try {
-    const script = (await import(/* @vite-ignore */ url)) as { default: typeof instantiateBinding };
+    const script = await (import(/* @vite-ignore */ url) as Promise<{ default: typeof instantiateBinding }>).catch((cause: unknown) => {
+      throw new CapabilityError("grammar: its script did not start: the page's Content-Security-Policy must allow script-src blob:", {
+        cause,
+      });
+    });
     return await script.default(options);
   } finally {
     URL.revokeObjectURL(url);

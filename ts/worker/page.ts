@@ -17,7 +17,7 @@ import type { Remote } from "./remote.ts";
 export interface WorkerOptions {
   /**
    * Where the worker's script is served, for pages whose Content-Security-Policy forbids `blob:` workers: the package's
-   * `dist/browser/worker.js`, from the page's own origin. By default the script comes with the page's bundle.
+   * `dist/browser/worker.js`, from the page's own origin; threads start from it too. By default the script comes with the page's bundle.
    */
   readonly workerUrl?: string | URL;
 }

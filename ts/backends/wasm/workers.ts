@@ -18,24 +18,42 @@ export interface WorkerStart {
   readonly origin: number;
 }
 
+interface ThreadExports {
+  wait(job: number, sequence: number): number;
+  run(job: number, id: number): void;
+}
+
 /**
- * The whole of a worker: it waits in wasm for the next job, never for a message. As text, because a file beside the library is found in
- * a different way by every bundler, and these lines never change.
+ * The whole of a thread: it waits in wasm for the next job, never for a message. Uses nothing from around it, since it starts from its own
+ * text: a file beside the library is found in a different way by every bundler.
  */
-const body = `({ module, memories, job, bankWord, id, origin }, ready) => {
-  const abort = () => { throw new Error("kernel abort"); };
+export function runThread({ module, memories, job, bankWord, id, origin }: WorkerStart, ready: () => void): void {
+  const abort = () => {
+    throw new Error("kernel abort");
+  };
   const shift = performance.timeOrigin - origin;
   const now = () => performance.now() + shift;
-  const banks = memories.map((memory) => new WebAssembly.Instance(module, { env: { memory, abort, now } }).exports);
-  const words = new Int32Array(memories[0].buffer);
+  const banks = memories.map(
+    (memory) => new WebAssembly.Instance(module, { env: { memory, abort, now } }).exports as unknown as ThreadExports,
+  );
+  const words = new Int32Array(memories[0]!.buffer);
   ready();
   for (let sequence = 0; ; ) {
-    sequence = banks[0].wait(job, sequence);
-    const bank = words[bankWord];
+    sequence = banks[0]!.wait(job, sequence);
+    const bank = words[bankWord]!;
     if (bank < 0) return;
-    banks[bank].run(job, id);
+    banks[bank]!.run(job, id);
   }
-}`;
+}
+
+/** Name of a worker that is to be a thread. */
+export const THREAD = "tandem-thread";
+let threadScript: string | undefined;
+
+/** A script that does `runThread` in a worker of the name THREAD: where a policy forbids `blob:` workers, threads cannot start from text. */
+export function setThreadScript(url: string): void {
+  threadScript = url;
+}
 
 /** Starts one worker. */
 export async function startWorker(start: WorkerStart): Promise<KernelWorker> {
@@ -51,7 +69,7 @@ function isNode(): boolean {
 
 async function startNodeWorker(start: WorkerStart): Promise<KernelWorker> {
   const { Worker } = await import("node:worker_threads");
-  const source = `const { parentPort, workerData } = require("node:worker_threads"); (${body})(workerData, () => parentPort.postMessage("ready"));`;
+  const source = `const { parentPort, workerData } = require("node:worker_threads"); (${runThread})(workerData, () => parentPort.postMessage("ready"));`;
   const worker = new Worker(source, { eval: true, workerData: start });
   const ready = new Promise<void>((resolve, reject) => {
     worker.once("message", () => {
@@ -65,16 +83,16 @@ async function startNodeWorker(start: WorkerStart): Promise<KernelWorker> {
 }
 
 function startWebWorker(start: WorkerStart): KernelWorker {
-  const source = `onmessage = ({ data }) => (${body})(data, () => postMessage("ready"));`;
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  const worker = new Worker(url, { type: "module" });
+  const source = `onmessage = ({ data }) => (${runThread})(data, () => postMessage("ready"));`;
+  const url = threadScript ?? URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const worker = new Worker(url, { type: "module", name: THREAD });
   let stopped = () => {};
   const ready = new Promise<void>((resolve, reject) => {
     stopped = () => reject(new BackendError(`wasm: worker ${start.id} was ended before it had started`));
     worker.onmessage = () => resolve();
     worker.onerror = (event) => reject(new BackendError(`wasm: worker ${start.id} did not start: ${event.message}`));
     worker.postMessage(start);
-  }).finally(() => URL.revokeObjectURL(url));
+  }).finally(() => URL.revokeObjectURL(url)); // of a script's own URL: nothing happens
   return {
     ready,
     terminate() {

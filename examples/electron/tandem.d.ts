@@ -1,0 +1,1 @@
+export * from "./node_modules/tandem-llm/dist/types/browser.js";
