@@ -9,7 +9,7 @@
 import { blockSize, codeSteps, hasMins, inputRowBytes, isFloat, matvec, rowBytes, widenFloats } from "../formats/table";
 import { F32, Q4_0, Q4_K, Q6_K, Q8_0 } from "../formats/ids";
 import { FEW_TOKENS, few, outRow } from "./few";
-import { groupSteps } from "./panel_codes";
+import { groupSteps, minSteps } from "./panel_codes";
 import { PANEL_ROWS, QUAD_TOKENS, packPanel, packQuad, panelBytes, quadBytes } from "./panel";
 import { now } from "../clock";
 import { ACC_BYTES, clearAcc, tileFours, tileInt } from "./tile";
@@ -133,7 +133,7 @@ function storeTile(out: usize, list: usize, t: u32, tokens: u32, n: u32, N: u32,
 function tile(way: u32, format: u32, panel: usize, bytes: usize, quad: usize, acc: usize): void {
   if (codeSteps(format) != 0) {
     clearAcc(acc);
-    tileCodes(way, panel, panel + bytes, quad, acc, blockSize(format), groupSteps(format), codeSteps(format), !hasMins(format));
+    tileCodes(way, panel, panel + bytes, quad, acc, blockSize(format), minSteps(format), groupSteps(format), codeSteps(format), !hasMins(format));
   } else if (format == Q8_0) {
     tileFours(panel, panel + bytes, quad, acc, 16);
   } else {

@@ -1,13 +1,16 @@
 // The tile of the relaxed build for formats with codes, int8 products: 8 rows by 4 tokens, steps of four neighbouring weights.
-// panel_codes.ts has the layouts. A block's sums stay in locals: V8 spills them around the inner loop, on a stack whose every access Deno,
-// unlike Node and browsers, does not check for its bounds.
+// panel_codes.ts has the layouts. A block's sums stay in locals: V8 spills them around the inner loop to its stack, where Deno does not
+// check every access for its bounds, as it does in memory.
 //
-// There are four of it, whose sums are the same whole numbers; tile_choice.ts finds out which one this machine likes best.
-//   dots   four products are added to i32 at once: one instruction on CPUs that have it (AVX-VNNI, ARM's dot product), five on other x86.
-//          Else they are summed by twos in i16 for as long as that holds them: two instructions on any x86.
-//   lanes  a step's tokens are one load and four shuffles, else four loads. Deno checks every load: Q4_K has 97 GFLOP/s against 73.
-//          On Node shuffles take the place of products: 103 against 107, and without dots 81 against 93.
-// Six tokens by eight rows are no faster: it is not the latency of dots that counts.
+// There are four of it, whose sums are the same whole numbers; tile_choice.ts finds out which one this machine likes best. GFLOP/s of Q4_K,
+// 2048x2048 by 512 tokens, one thread of a Xeon with AVX-VNNI:
+//   dots   four products are added to i32 at once: one instruction where the engine knows AVX-VNNI or ARM's dot product, else five on x86.
+//          Without dots they are summed by twos in i16 for as long as that holds them: two on any x86. Node 112 against 97, or, with
+//          AVX-VNNI switched off, 41 against 93.
+//   lanes  a step's tokens are one load and four shuffles, else four loads. Deno checks the bounds of every load: 102 against 72. In Node
+//          shuffles take the place of products: 107 against 112.
+// What did not pay: tiles of 5 or 6 tokens, steps unrolled by two or four. What would: for blocks of 32, whose one scale is 1, dots could be
+// added to the block's sums right away (Q4_0: Node 103 against 90, Deno 95 against 75), for two more tiles in every download.
 
 import { mac, rdot16, rdot32 } from "../simd";
 import { flush } from "./tile";
@@ -58,14 +61,14 @@ function flushToken(acc: usize, a: v128, b: v128, da: v128, db: v128, x: v128): 
 /** See tileCodes; dots and lanes are constants. */
 // @ts-ignore: decorator
 @inline
-function tile(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, group: u32, run: u32, offsets: bool, dots: bool, lanes: bool): void {
+function tile(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, mins: u32, group: u32, run: u32, offsets: bool, dots: bool, lanes: bool): void {
   const z = i32x4.splat(0), groupBytes = <usize>group << 5, runBytes = <usize>run << 5;
   const codes = (<usize>B << 3) + (<usize>((B >> 2) / group) << 5);
   while (panel < panelEnd) {
     const scales = panel, dx = quad;
     let s0 = z, s1 = z, s2 = z, s3 = z, t0 = z, t1 = z, t2 = z, t3 = z;
     panel += 64; quad += 16;
-    for (const end = panel + <usize>B; panel < end; panel += 32, quad += 16) {
+    for (const end = panel + (<usize>mins << 5); panel < end; panel += 32, quad += 16) {
       const a = v128.load(panel), b = v128.load(panel, 16), all = lanes ? v128.load(quad) : z;
       const x0 = token0(quad, all, lanes), x1 = token1(quad, all, lanes), x2 = token2(quad, all, lanes), x3 = token3(quad, all, lanes);
       s0 = mac(a, x0, s0); t0 = mac(b, x0, t0); s1 = mac(a, x1, s1); t1 = mac(b, x1, t1);
@@ -104,32 +107,35 @@ function tile(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, gr
   }
 }
 
-function tilePairs(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, group: u32, run: u32, offsets: bool): void {
-  tile(panel, panelEnd, quad, acc, B, group, run, offsets, false, false);
+function tilePairs(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, mins: u32, group: u32, run: u32, offsets: bool): void {
+  tile(panel, panelEnd, quad, acc, B, mins, group, run, offsets, false, false);
 }
 
-function tilePairsLanes(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, group: u32, run: u32, offsets: bool): void {
-  tile(panel, panelEnd, quad, acc, B, group, run, offsets, false, true);
+function tilePairsLanes(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, mins: u32, group: u32, run: u32, offsets: bool): void {
+  tile(panel, panelEnd, quad, acc, B, mins, group, run, offsets, false, true);
 }
 
-function tileDots(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, group: u32, run: u32, offsets: bool): void {
-  tile(panel, panelEnd, quad, acc, B, group, run, offsets, true, false);
+function tileDots(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, mins: u32, group: u32, run: u32, offsets: bool): void {
+  tile(panel, panelEnd, quad, acc, B, mins, group, run, offsets, true, false);
 }
 
-function tileDotsLanes(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, group: u32, run: u32, offsets: bool): void {
-  tile(panel, panelEnd, quad, acc, B, group, run, offsets, true, true);
+function tileDotsLanes(panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, mins: u32, group: u32, run: u32, offsets: bool): void {
+  tile(panel, panelEnd, quad, acc, B, mins, group, run, offsets, true, true);
 }
 
 // @ts-ignore: decorator
 @inline
 export const TILES: u32 = 4;
 
-/** acc += panel · quad by one of the tiles. `group` steps share a scale, `run` of them may add up in i16. offsets: mins are part of the sums. */
-export function tileCodes(way: u32, panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, group: u32, run: u32, offsets: bool): void {
+/**
+ * acc += panel · quad by one of the tiles. A block of B has `mins` steps of mins; `group` steps share a scale, `run` of them may add up in
+ * i16. offsets: mins are part of the sums.
+ */
+export function tileCodes(way: u32, panel: usize, panelEnd: usize, quad: usize, acc: usize, B: u32, mins: u32, group: u32, run: u32, offsets: bool): void {
   switch (way) {
-    case 0: tilePairs(panel, panelEnd, quad, acc, B, group, run, offsets); break;
-    case 1: tileDots(panel, panelEnd, quad, acc, B, group, run, offsets); break;
-    case 2: tilePairsLanes(panel, panelEnd, quad, acc, B, group, run, offsets); break;
-    default: tileDotsLanes(panel, panelEnd, quad, acc, B, group, run, offsets);
+    case 0: tilePairs(panel, panelEnd, quad, acc, B, mins, group, run, offsets); break;
+    case 1: tileDots(panel, panelEnd, quad, acc, B, mins, group, run, offsets); break;
+    case 2: tilePairsLanes(panel, panelEnd, quad, acc, B, mins, group, run, offsets); break;
+    default: tileDotsLanes(panel, panelEnd, quad, acc, B, mins, group, run, offsets);
   }
 }
