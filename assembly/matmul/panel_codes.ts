@@ -19,7 +19,7 @@ export function groupSteps(format: u32): u32 {
   return format == Q6_K ? 4 : 8;
 }
 
-/** Steps of a block's mins: half as many save Q4_K 4 % of its time. */
+/** Steps of a block's mins: half as many save Q4_K 5 % of its time. */
 // @ts-ignore: decorator
 @inline
 export function minSteps(format: u32): u32 {
