@@ -1,2 +1,3 @@
 export * from "../build/dispatch";
 export { rewind, run, wait, wake } from "./interpreter";
+export { holdTile } from "./matmul/tile_choice";

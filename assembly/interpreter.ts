@@ -1,5 +1,6 @@
 import { dispatch } from "../build/dispatch";
 import { barrier } from "./barrier";
+import { now } from "./clock";
 
 /**
  * A program is `count` commands of 128 bytes; every worker runs all of it, so a token crosses the JS border once, not once per op.
@@ -26,11 +27,6 @@ const TICKETS = 4;
  */
 const BARRIER_AT: usize = 128;
 const TIMES_BYTES: usize = 16;
-
-/** Milliseconds on a clock that all threads share. Called only where times are wanted. */
-// @ts-ignore: decorator
-@external("env", "now")
-declare function now(): f64;
 
 /** The program of this bank's block, by one of its threads: all must call it. Returns when all are through. */
 export function run(job: usize, id: u32): void {

@@ -31,6 +31,14 @@ export function rdot16(x: v128, w: v128): v128 {
   else return i16x8.splat(0);
 }
 
+/** c + the products of 16 pairs of int8, summed by fours into i32: `w` and the build as in rdot16. */
+// @ts-ignore: decorator
+@inline
+export function rdot32(x: v128, w: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(x, w, c);
+  else return c;
+}
+
 /** Sum of four f32 lanes. */
 // @ts-ignore: decorator
 @inline

@@ -9,9 +9,11 @@
 import { blockSize, codeSteps, hasMins, inputRowBytes, isFloat, matvec, rowBytes, widenFloats } from "../formats/table";
 import { F32, Q4_0, Q4_K, Q6_K, Q8_0 } from "../formats/ids";
 import { FEW_TOKENS, few, outRow } from "./few";
-import { groupSteps } from "./panel_codes";
+import { groupSteps, minSteps } from "./panel_codes";
 import { PANEL_ROWS, QUAD_TOKENS, packPanel, packQuad, panelBytes, quadBytes } from "./panel";
+import { now } from "../clock";
 import { ACC_BYTES, clearAcc, tileFours, tileInt } from "./tile";
+import { chosenTile, firstTile, isDuel, secondTile, settle } from "./tile_choice";
 import { tileCodes } from "./tile_codes";
 import { dotPair } from "./tile_float";
 
@@ -30,7 +32,7 @@ function gemmTokens(format: u32): u32 {
 
 /**
  * Tokens woven at once, as bytes of their quads: a panel is packed for all of them and stays in the L1 cache, while they stream from L2.
- * Scratch: strips (8 · 1024 f32 at most), four accs or acc and sums, quads, panel, or eight rows of f32; matmulScratchBytes in
+ * Scratch: strips (8 · 1024 f32 at most), four accs, quads, panel, or eight rows of f32; matmulScratchBytes in
  * ts/backends/wasm/activation.ts adds them up.
  */
 const QUADS_BYTES: usize = 1 << 20;
@@ -88,14 +90,29 @@ function many(out: usize, x: usize, w: usize, list: usize, share: u32, tokens: u
     const to = min(from + run, whole);
     for (let t = from, quad = quads; t < to; t += QUAD_TOKENS, quad += step) quadOf(x, list, share, t, tokens, K, format, quad);
     for (let g = begin; g < end; g++) {
-      packPanel(format, w, g * PANEL_ROWS, N, K, panel, scratch);
-      for (let t = from, quad = quads; t < to; t += QUAD_TOKENS, quad += step) {
-        tile(format, panel, bytes, quad, acc);
-        storeTile(out, list, t, tokens, g * PANEL_ROWS, N, acc);
+      const n = g * PANEL_ROWS, count = (to - from + QUAD_TOKENS - 1) / QUAD_TOKENS;
+      packPanel(format, w, n, N, K, panel, scratch);
+      if (codeSteps(format) != 0 && isDuel(count)) {
+        const half = count >> 1, middle = from + half * QUAD_TOKENS, start = now();
+        tiles(firstTile(), out, list, from, middle, tokens, n, N, K, format, panel, quads, acc);
+        const turn = now();
+        tiles(secondTile(), out, list, middle, to, tokens, n, N, K, format, panel, quads + half * step, acc);
+        settle(turn - start, now() - turn);
+      } else {
+        tiles(chosenTile(), out, list, from, to, tokens, n, N, K, format, panel, quads, acc);
       }
     }
   }
   if (whole < tokens) each(out, x, w, list, share, whole, tokens, N, K, format, scratch, begin, end);
+}
+
+/** A panel, rows n .. n + 7, by the quads of tokens from .. to. `way`: which tile, for formats with codes. */
+function tiles(way: u32, out: usize, list: usize, from: u32, to: u32, tokens: u32, n: u32, N: u32, K: u32, format: u32, panel: usize, quad: usize, acc: usize): void {
+  const bytes = panelBytes(format, K), step = quadBytes(format, K);
+  for (let t = from; t < to; t += QUAD_TOKENS, quad += step) {
+    tile(way, format, panel, bytes, quad, acc);
+    storeTile(out, list, t, tokens, n, N, acc);
+  }
 }
 
 /** Tokens t .. t + 3 -> quad; a short quad repeats the last token. */
@@ -113,10 +130,10 @@ function storeTile(out: usize, list: usize, t: u32, tokens: u32, n: u32, N: u32,
   }
 }
 
-function tile(format: u32, panel: usize, bytes: usize, quad: usize, acc: usize): void {
+function tile(way: u32, format: u32, panel: usize, bytes: usize, quad: usize, acc: usize): void {
   if (codeSteps(format) != 0) {
     clearAcc(acc);
-    tileCodes(panel, panel + bytes, quad, acc, acc + ACC_BYTES, blockSize(format), groupSteps(format), codeSteps(format), !hasMins(format));
+    tileCodes(way, panel, panel + bytes, quad, acc, blockSize(format), minSteps(format), groupSteps(format), codeSteps(format), !hasMins(format));
   } else if (format == Q8_0) {
     tileFours(panel, panel + bytes, quad, acc, 16);
   } else {

@@ -82,14 +82,14 @@ function weaveStrips(strips: usize, count: u32, B: u32, mins: bool, panel: usize
 
 /** Four rows of input, at a, b, c, d (see table.inputRowBytes), -> quad. */
 export function packQuad(format: u32, a: usize, b: usize, c: usize, d: usize, K: u32, quad: usize): void {
-  if (codeSteps(format) != 0) return packCodeQuad(a, b, c, d, K, blockSize(format), quad);
+  if (codeSteps(format) != 0) return packCodeQuad(format, a, b, c, d, K, quad);
   const B = blockSize(format), mins = hasMins(format), sums = sum16Offset(K, B), q = qOffset(K, B), wide = wideOffset(K, B);
   for (let k: u32 = 0; k < K; k += B) {
     const at = <usize>(k / B) << 2;
     const scales = f32x4(load<f32>(a + at), load<f32>(b + at), load<f32>(c + at), load<f32>(d + at));
     if (mins) {
       v128.store(quad, scales);
-      quad = weaveSums(a, b, c, d, sums + <usize>(k >> 3), B, quad + 16);
+      quad = weaveSums(a, b, c, d, sums + <usize>(k >> 3), <usize>B >> 3, quad + 16);
     }
     v128.store(quad, scales);
     quad += 16;

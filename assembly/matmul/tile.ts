@@ -1,5 +1,6 @@
 // The inner loops of GEMM: 8 weight rows by 4 tokens. Sums end in `acc`, f32[4 tokens][8 rows] in memory: with the integer sums in
 // registers there is no room for them (16 on x86), and a block's 128 steps hide the traffic.
+// A step's tokens as shuffles of one load, as tile_codes.ts may have them: Q8_0 48 GFLOP/s against 56 in Node, 47 against 41 in Deno.
 
 import { fma4, mac } from "../simd";
 

@@ -25,9 +25,9 @@ export function weave(from: usize, stride: usize, cells: u32, to: usize, step: u
   }
 }
 
-/** The B / 16 sums of four rows of activations, woven by pairs; returns the end of what it wrote. */
-export function weaveSums(a: usize, b: usize, c: usize, d: usize, from: usize, B: u32, to: usize): usize {
-  for (const end = from + <usize>(B >> 3); from < end; from += 4, to += 16) {
+/** So many bytes of the sums of four rows of activations, woven by pairs; returns the end of what it wrote. */
+export function weaveSums(a: usize, b: usize, c: usize, d: usize, from: usize, bytes: usize, to: usize): usize {
+  for (const end = from + bytes; from < end; from += 4, to += 16) {
     v128.store(to, i32x4(load<i32>(a + from), load<i32>(b + from), load<i32>(c + from), load<i32>(d + from)));
   }
   return to;
