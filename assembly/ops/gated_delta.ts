@@ -109,11 +109,11 @@ function oneToken(S: usize, Dv: u32, at: usize, out: usize, keyBytes: usize): vo
     if (r == apart) return update(s, s + other, k, keyBytes, g, d0, d1);
     const next = S + <usize>n * keyBytes;
     k0 = f32x4.splat(0); q0 = k0; k1 = k0; q1 = k0;
-    for (let j: usize = 0; j < keyBytes; j += 16) {
-      const kj = v128.load(k + j), qj = v128.load(q + j), s0 = v128.load(next + j), s1 = v128.load(next + other + j);
+    for (let a = s, b = next, p = q; p < k; a += 16, b += 16, p += 16) {
+      const kj = v128.load(p + keyBytes), qj = v128.load(p), s0 = v128.load(b), s1 = v128.load(b + other);
       k0 = fma4(s0, kj, k0); q0 = fma4(s0, qj, q0); k1 = fma4(s1, kj, k1); q1 = fma4(s1, qj, q1);
-      v128.store(s + j, fma4(d0, kj, f32x4.mul(v128.load(s + j), g)));
-      v128.store(s + other + j, fma4(d1, kj, f32x4.mul(v128.load(s + other + j), g)));
+      v128.store(a, fma4(d0, kj, f32x4.mul(v128.load(a), g)));
+      v128.store(a + other, fma4(d1, kj, f32x4.mul(v128.load(a + other), g)));
     }
     s = next;
   }
