@@ -2,7 +2,7 @@
 // become strips, and each token's dot products with the four meet, a lane each, in the float steps. Nothing is woven as for a tile (panel.ts),
 // which therefore pays only for more tokens. For formats in blocks of 256.
 // Tried for two to four tokens: weights straight from their block into the dots of all tokens, without strips. The relaxed build gained 8 to 11 % for
-// two and three tokens, the other lost as much. Four rows side by side instead of far apart: no difference, these kernels wait little for memory.
+// two and three tokens, the other lost as much. Four rows side by side instead of far apart: no difference.
 //
 // A strip, without relaxed SIMD: i16 scale · code, in the order in which activations were widened (activation.ts). With: few_codes.ts.
 

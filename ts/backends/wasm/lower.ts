@@ -167,7 +167,7 @@ export class Lowering {
       this.#planned = ids.storage;
     }
     const units = expertUnits(s.T!, s.U!, s.X!, s.N!);
-    const mostGrain = matmulUnits(s.N!); // an expert: some have many more tokens than others (half of one each: 13 % slower for 8 streams)
+    const mostGrain = matmulUnits(s.N!); // an expert: some have many more tokens than others (half of one: 15 % slower for 8 streams)
     const args = { ...command.args, plan: plan.begin, table: this.#table(node.inputs.w!) };
     this.#commands.push({ ...command, args, units, mostGrain, reads: [...command.reads, plan] });
   }
