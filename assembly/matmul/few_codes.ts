@@ -27,43 +27,48 @@ function begin(m: usize, sum16: usize, fine: bool): v128 {
   return i32x4.splat(0);
 }
 
-/** sums[4] += four rows · the blocks of the token at x. Offsets from x: of its scales, its sums, its codes. */
+/** The sums of each group, as in few.ts, += four rows · the blocks of the token at x. Offsets from x: of its scales, its sums, its codes. */
 // @ts-ignore: decorator
 @inline
-export function dotCodes(sums: usize, w: usize, x: usize, scale: usize, inputSums: usize, at: usize, count: u32, fine: bool): void {
+export function dotCodes(sums: usize, tokenSums: usize, groups: u32, w: usize, x: usize, scale: usize, inputSums: usize, at: usize, count: u32, fine: bool): void {
   const scaleStep: usize = fine ? 32 : 16, minStep: usize = fine ? 32 : 16;
-  let m = w + MINS, d = w + D, q = x + at, s = w + CODE_SCALES;
-  inputSums += x;
-  for (const end = q + <usize>count; q < end; scale += 4, m += minStep, inputSums += minStep, d += 16) {
-    let a = begin(m, inputSums, fine), b = begin(m + MINS_BYTES, inputSums, fine), c = begin(m + 2 * MINS_BYTES, inputSums, fine), e = begin(m + 3 * MINS_BYTES, inputSums, fine);
-    for (const blockEnd = q + 256; q < blockEnd; q += 32, w += 32, s += scaleStep) {
-      const u = v128.load(q), v = v128.load(q, 16);
-      a = dot32(w, s, u, v, a, fine);
-      b = dot32(w + PIECE_BYTES, s + PIECE_BYTES, u, v, b, fine);
-      c = dot32(w + 2 * PIECE_BYTES, s + 2 * PIECE_BYTES, u, v, c, fine);
-      e = dot32(w + 3 * PIECE_BYTES, s + 3 * PIECE_BYTES, u, v, e, fine);
+  let m = w + MINS, d = w + D, s = w + CODE_SCALES;
+  for (const last = sums + <usize>groups * tokenSums; sums < last; sums += tokenSums) {
+    let q = x + at, dx = x + scale, xs = x + inputSums;
+    for (const end = q + <usize>count; q < end; dx += 4, m += minStep, xs += minStep, d += 16) {
+      let a = begin(m, xs, fine), b = begin(m + MINS_BYTES, xs, fine), c = begin(m + 2 * MINS_BYTES, xs, fine), e = begin(m + 3 * MINS_BYTES, xs, fine);
+      for (const blockEnd = q + 256; q < blockEnd; q += 32, w += 32, s += scaleStep) {
+        const u = v128.load(q), v = v128.load(q, 16);
+        a = dot32(w, s, u, v, a, fine);
+        b = dot32(w + PIECE_BYTES, s + PIECE_BYTES, u, v, b, fine);
+        c = dot32(w + 2 * PIECE_BYTES, s + 2 * PIECE_BYTES, u, v, c, fine);
+        e = dot32(w + 3 * PIECE_BYTES, s + 3 * PIECE_BYTES, u, v, e, fine);
+      }
+      step(sums, totals(a, b, c, e), v128.load32_splat(dx), d, m, xs, !fine);
     }
-    step(sums, totals(a, b, c, e), v128.load32_splat(x + scale), d, m, inputSums, !fine);
   }
 }
 
-/** The same for two tokens, sums[2][4]. */
+/** The same for two tokens, whose sums are neighbours. */
 // @ts-ignore: decorator
 @inline
-export function dotCodesPair(sums: usize, w: usize, x: usize, y: usize, scale: usize, inputSums: usize, at: usize, count: u32, fine: bool): void {
+export function dotCodesPair(sums: usize, tokenSums: usize, groups: u32, w: usize, x: usize, y: usize, scale: usize, inputSums: usize, at: usize, count: u32, fine: bool): void {
   const scaleStep: usize = fine ? 32 : 16, minStep: usize = fine ? 32 : 16;
-  let m = w + MINS, d = w + D, q = x + at, p = y + at, s = w + CODE_SCALES, xs = x + inputSums, ys = y + inputSums;
-  for (const end = q + <usize>count; q < end; scale += 4, m += minStep, xs += minStep, ys += minStep, d += 16) {
-    let a = begin(m, xs, fine), b = begin(m + MINS_BYTES, xs, fine), c = begin(m + 2 * MINS_BYTES, xs, fine), e = begin(m + 3 * MINS_BYTES, xs, fine);
-    let f = begin(m, ys, fine), g = begin(m + MINS_BYTES, ys, fine), h = begin(m + 2 * MINS_BYTES, ys, fine), i = begin(m + 3 * MINS_BYTES, ys, fine);
-    for (const blockEnd = q + 256; q < blockEnd; q += 32, p += 32, w += 32, s += scaleStep) {
-      const u = v128.load(q), v = v128.load(q, 16), t = v128.load(p), r = v128.load(p, 16);
-      a = dot32(w, s, u, v, a, fine); f = dot32(w, s, t, r, f, fine);
-      b = dot32(w + PIECE_BYTES, s + PIECE_BYTES, u, v, b, fine); g = dot32(w + PIECE_BYTES, s + PIECE_BYTES, t, r, g, fine);
-      c = dot32(w + 2 * PIECE_BYTES, s + 2 * PIECE_BYTES, u, v, c, fine); h = dot32(w + 2 * PIECE_BYTES, s + 2 * PIECE_BYTES, t, r, h, fine);
-      e = dot32(w + 3 * PIECE_BYTES, s + 3 * PIECE_BYTES, u, v, e, fine); i = dot32(w + 3 * PIECE_BYTES, s + 3 * PIECE_BYTES, t, r, i, fine);
+  let m = w + MINS, d = w + D, s = w + CODE_SCALES;
+  for (const last = sums + <usize>groups * tokenSums; sums < last; sums += tokenSums) {
+    let q = x + at, p = y + at, dx = scale, xs = x + inputSums, ys = y + inputSums;
+    for (const end = q + <usize>count; q < end; dx += 4, m += minStep, xs += minStep, ys += minStep, d += 16) {
+      let a = begin(m, xs, fine), b = begin(m + MINS_BYTES, xs, fine), c = begin(m + 2 * MINS_BYTES, xs, fine), e = begin(m + 3 * MINS_BYTES, xs, fine);
+      let f = begin(m, ys, fine), g = begin(m + MINS_BYTES, ys, fine), h = begin(m + 2 * MINS_BYTES, ys, fine), i = begin(m + 3 * MINS_BYTES, ys, fine);
+      for (const blockEnd = q + 256; q < blockEnd; q += 32, p += 32, w += 32, s += scaleStep) {
+        const u = v128.load(q), v = v128.load(q, 16), t = v128.load(p), r = v128.load(p, 16);
+        a = dot32(w, s, u, v, a, fine); f = dot32(w, s, t, r, f, fine);
+        b = dot32(w + PIECE_BYTES, s + PIECE_BYTES, u, v, b, fine); g = dot32(w + PIECE_BYTES, s + PIECE_BYTES, t, r, g, fine);
+        c = dot32(w + 2 * PIECE_BYTES, s + 2 * PIECE_BYTES, u, v, c, fine); h = dot32(w + 2 * PIECE_BYTES, s + 2 * PIECE_BYTES, t, r, h, fine);
+        e = dot32(w + 3 * PIECE_BYTES, s + 3 * PIECE_BYTES, u, v, e, fine); i = dot32(w + 3 * PIECE_BYTES, s + 3 * PIECE_BYTES, t, r, i, fine);
+      }
+      step(sums, totals(a, b, c, e), v128.load32_splat(x + dx), d, m, xs, !fine);
+      step(sums + 16, totals(f, g, h, i), v128.load32_splat(y + dx), d, m, ys, !fine);
     }
-    step(sums, totals(a, b, c, e), v128.load32_splat(x + scale), d, m, xs, !fine);
-    step(sums + 16, totals(f, g, h, i), v128.load32_splat(y + scale), d, m, ys, !fine);
   }
 }

@@ -62,6 +62,26 @@ describe.each(builds())("matmul, %s build", (build) => {
     }
   });
 
+  test.each(["Q4_K", "Q6_K"] as const)("%s: rows so short that a strip takes several give the bits of a token alone", (format) => {
+    const next = random(9);
+    for (const [N, K] of [
+      [3, 256],
+      [41, 256],
+      [64, 256],
+      [22, 512],
+      [37, 768],
+    ] as const) {
+      const w = rig.weights(format, N, K, next);
+      const x = normals(16 * K, next);
+      const alone = Array.from({ length: 16 }, (_, t) => rig.matmul(format, x.slice(t * K, (t + 1) * K), w, 1, N, K).out);
+      for (const T of [2, 3, 8, 16]) {
+        const { out, intact } = rig.matmul(format, x.slice(0, T * K), w, T, N, K, 2);
+        expect(intact).toBe(true);
+        for (let t = 0; t < T; t++) expect(out.slice(t * N, (t + 1) * N), `token ${t} of ${T}, N ${N} K ${K}`).toEqual(alone[t]);
+      }
+    }
+  });
+
   test("Q8_0: rows with normal, subnormal and zero scales, and K beyond the last four blocks", () => {
     const next = random(7);
     const [T, N] = [9, 11];

@@ -103,7 +103,7 @@ export class MatmulRig {
     run.expert_plan!(plan, idsAt, T, U, X, 0, 1);
     const { ggmlType } = formatByName(format);
     for (let i = 0; i < 2; i++) {
-      const [begin, end] = share(expertUnits(N), i, 2);
+      const [begin, end] = share(expertUnits(T, U, X, N), i, 2);
       run.matmul_experts!(out, at.x, at.xq, at.w, idsAt, plan, 0, T, U, B, X, N, K, ggmlType, at.scratch, begin, end);
     }
     const intact = at.intact() && this.kernels.guarded(out, outBytes) && this.kernels.guarded(plan, planBytes);

@@ -31,18 +31,20 @@ export function activationBytes(kind: ActivationKind, T: number, K: number): num
   return T * (scales + sums + K + 2 * K); // int8, i16
 }
 
-/** Bytes of expert_plan's output: X + 1 starts and T · U slots. */
+/** Bytes of expert_plan's output: X + 1 starts, a count, X routed experts and T · U slots. */
 export function expertPlanBytes(T: number, U: number, X: number): number {
-  return 4 * (X + 1 + T * U);
+  return 4 * (2 * X + 2 + T * U);
 }
 
-/** Work units of matmul, and of matmul_experts whatever T: each is eight rows of w, of every expert. */
+/** Work units of matmul: each is eight rows of w. */
 export function matmulUnits(N: number): number {
   return Math.ceil(N / 8);
 }
 
-/** Work units of matmul_experts: as matmul's. Constant in T, and balanced however unevenly the router spreads its tokens. */
-export const expertUnits = matmulUnits;
+/** Work units of matmul_experts: eight rows of one expert each, for as many experts as can be routed. */
+export function expertUnits(T: number, U: number, X: number, N: number): number {
+  return Math.min(X, T * U) * matmulUnits(N);
+}
 
 /** Strips that eight rows are unpacked to before they are woven: 8 · 1024 f32. */
 const stripsBytes = 8 * 1024 * 4;

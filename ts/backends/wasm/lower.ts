@@ -12,6 +12,7 @@ import {
   expertPlanBytes,
   expertUnits,
   matmulScratchBytes,
+  matmulUnits,
 } from "./activation.ts";
 import { attentionScratchBytes, partsBytes, partUnits, sharesCells } from "./attention.ts";
 import type { Command, Range } from "./program.ts";
@@ -165,9 +166,10 @@ export class Lowering {
       this.#commands.push({ ...step, args, units: 1, reads: [this.#range(ids)], writes: [plan], work: 0, whole: true });
       this.#planned = ids.storage;
     }
-    const units = expertUnits(s.N!);
+    const units = expertUnits(s.T!, s.U!, s.X!, s.N!);
+    const mostGrain = matmulUnits(s.N!); // an expert: some have many more tokens than others (half of one: 15 % slower for 8 streams)
     const args = { ...command.args, plan: plan.begin, table: this.#table(node.inputs.w!) };
-    this.#commands.push({ ...command, args, units, reads: [...command.reads, plan] });
+    this.#commands.push({ ...command, args, units, mostGrain, reads: [...command.reads, plan] });
   }
 
   #args(node: Node, s: Scalars, kernel = node.op.name): Record<string, number> {

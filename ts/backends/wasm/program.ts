@@ -20,6 +20,8 @@ export interface Command extends Step {
   readonly work: number;
   /** Units drawn at a time. Default: a quarter of a thread's share. */
   readonly grain?: number;
+  /** At most so many of them. */
+  readonly mostGrain?: number;
   /** The kernel must see all units in one call. */
   readonly whole?: boolean;
 }
@@ -54,7 +56,8 @@ export function encode(commands: readonly Command[], threads: number): Int32Arra
     words[at] = kernel.opcode;
     words[at + 1] = (barrier ? FLAG.barrier : 0) | (single ? FLAG.single : 0) | (tickets ? FLAG.tickets : 0);
     words[at + 2] = command.units;
-    words[at + 3] = command.grain ?? Math.max(1, Math.floor(command.units / (threads * TICKETS_PER_THREAD)));
+    const share = Math.max(1, Math.floor(command.units / (threads * TICKETS_PER_THREAD)));
+    words[at + 3] = command.grain ?? Math.min(share, command.mostGrain ?? share);
     kernel.args.forEach(({ name, type }, j) => {
       const value = command.args[name];
       if (value === undefined) throw new BackendError(`wasm: ${command.kernel} lacks its argument ${name}`);
