@@ -84,14 +84,14 @@ describe("schemas", () => {
     const rules = new Map<string, string>();
     const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema, rules).expression(schema), rules), { open: true });
     using mask = { mask: open(), [Symbol.dispose]() { this.mask.dispose(); } }; // biome-ignore format: one line
-    expect(mask.mask.acceptText('{"on": {"on": {}}}')).toBe(true);
-    expect(mask.mask.finished).toBe(true);
+    expect(await mask.mask.acceptText('{"on": {"on": {}}}')).toBe(true);
+    expect((await mask.mask.accept([])).finished).toBe(true);
   });
 
   it("tells what is wrong with a grammar, and goes on", async () => {
     await expect(grammars.compile("root ::= other")).rejects.toThrow(InvalidArgumentError);
     await expect(grammars.compile("root ::= [")).rejects.toThrow(/grammar: xgrammar cannot read it: /);
-    expect((await grammars.compile('root ::= "a"'))().acceptText("a")).toBe(true);
+    expect(await (await grammars.compile('root ::= "a"'))().acceptText("a")).toBe(true);
   });
 });
 
@@ -99,7 +99,8 @@ describe("schemas", () => {
 async function allowed(grammar: string, text: string, options: ConstraintOptions = {}): Promise<number[]> {
   const constraint = new Constraint(await grammars.compile(grammar, { open: options.again }), tokenizer, options);
   const logits = new Float32Array(tokenizer.vocabularySize);
-  constraint.adjust(logits, tokenizer.encode(text));
+  await constraint.prepare(tokenizer.encode(text));
+  constraint.adjust(logits);
   constraint.dispose();
   return [...logits.keys()].filter((token) => logits[token] === 0);
 }
@@ -167,7 +168,8 @@ describe("strings", () => {
         const tokens = longTokens.encode('{"s": "');
         for (let length = 0; ; length += step) {
           const logits = new Float32Array(longTokens.vocabularySize);
-          constraint.adjust(logits, tokens);
+          await constraint.prepare(tokens);
+          constraint.adjust(logits);
           const text = longTokens.decode(tokens);
           const allowed = drawn.filter((token) => logits[token] === 0);
           const wanted = drawn.filter((token) => begins(text + longTokens.decode([token]), least, most));
@@ -185,7 +187,7 @@ describe("strings", () => {
     const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema).expression(schema), new Map()), { open: true });
     for (const length of [99, 100, 1000]) {
       const mask = open();
-      expect(mask.acceptText(`"${"x".repeat(length)}"`)).toBe(length >= 100);
+      expect(await mask.acceptText(`"${"x".repeat(length)}"`)).toBe(length >= 100);
       mask.dispose();
     }
   });
@@ -217,7 +219,7 @@ describe("patterns", () => {
     const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema).expression(schema), new Map()), { open: true });
     for (const text of texts) {
       const mask = open();
-      const taken = mask.acceptText(JSON.stringify(text)) && mask.finished;
+      const taken = (await mask.acceptText(JSON.stringify(text))) && (await mask.accept([])).finished;
       mask.dispose();
       const matches = new RegExp(pattern, "u").test(text);
       // Classes leave escaped characters out, and some those beyond ASCII.
@@ -258,7 +260,8 @@ describe("tool calls", () => {
     const tokens: number[] = [];
     while (tokens.length < 2000) {
       const logits = Float32Array.from({ length: tokenizer.vocabularySize }, random);
-      constraint.adjust(logits, tokens);
+      await constraint.prepare(tokens);
+      constraint.adjust(logits);
       const token = logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
       if (tokenizer.isEndOfGeneration(token)) break;
       tokens.push(token);
