@@ -1,6 +1,6 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Constraint, type ConstraintOptions } from "../../ts/api/grammar/constraint.ts";
 import { Grammars } from "../../ts/api/grammar/grammars.ts";
@@ -10,13 +10,14 @@ import { writeGrammar } from "../../ts/api/grammar/terminals.ts";
 import { callGrammar, callsGrammar } from "../../ts/api/tools/call-grammar.ts";
 import { ToolCallParser } from "../../ts/api/tools/call-parser.ts";
 import type { FunctionTool } from "../../ts/api/types.ts";
-import { InvalidArgumentError, UnsupportedSchemaError } from "../../ts/errors.ts";
+import { DisposedError, InvalidArgumentError, UnsupportedSchemaError } from "../../ts/errors.ts";
 import { Tokenizer } from "../../ts/text/tokenizer.ts";
 import { byteVocabulary, mergedVocabulary } from "../text/helpers.ts";
 
 const tokenizer = new Tokenizer(byteVocabulary());
 const grammars = new Grammars(tokenizer);
 const [END, THINK] = [257, 258];
+afterAll(() => grammars.dispose());
 
 /** A grammar of numbers as a regular expression: both write classes, groups and counts alike. */
 const pattern = (ebnf: string | undefined) =>
@@ -92,6 +93,41 @@ describe("schemas", () => {
     await expect(grammars.compile("root ::= other")).rejects.toThrow(InvalidArgumentError);
     await expect(grammars.compile("root ::= [")).rejects.toThrow(/grammar: xgrammar cannot read it: /);
     expect(await (await grammars.compile('root ::= "a"'))().acceptText("a")).toBe(true);
+  });
+
+  it("masks that are open go on where a bad grammar has ended xgrammar's instance, and good grammars open again", async () => {
+    const open = await grammars.compile('root ::= "a" "b" "c"');
+    const mask = open();
+    expect((await mask.accept(tokenizer.encode("a"))).taken).toBe(1);
+    await expect(grammars.compile("root ::= (")).rejects.toThrow(InvalidArgumentError);
+    expect((await mask.accept(tokenizer.encode("b"))).taken).toBe(1);
+    await expect(mask.accept(tokenizer.encode("x"))).rejects.toThrow('the grammar does not allow token 120 ("x")');
+    mask.dispose();
+    expect(await open().acceptText("abc")).toBe(true);
+  });
+
+  it("whoever gives up waits no longer, and the grammar is there for the next", async () => {
+    const abort = new AbortController();
+    const schema = { type: "string", maxLength: 3000 };
+    const text = writeGrammar(new SchemaGrammar(schema).expression(schema), new Map());
+    const given = grammars.compile(text, { signal: abort.signal });
+    const patient = grammars.compile(text);
+    abort.abort(new Error("enough"));
+    await expect(given).rejects.toThrow("enough");
+    expect(await (await patient)().acceptText('"x"')).toBe(true);
+    await expect(grammars.compile(text, { signal: abort.signal })).rejects.toThrow("enough");
+  });
+
+  it("disposal ends what is under way", async () => {
+    const own = new Grammars(tokenizer);
+    const mask = (await own.compile('root ::= "a"'))();
+    expect(await mask.acceptText("a")).toBe(true);
+    const compiling = own.compile('root ::= "b"');
+    own.dispose();
+    await expect(compiling).rejects.toThrow(DisposedError);
+    await expect(mask.accept([])).rejects.toThrow(DisposedError);
+    await expect(own.compile('root ::= "a"')).rejects.toThrow(DisposedError);
+    mask.dispose();
   });
 });
 

@@ -107,6 +107,28 @@ describe("a model's API", () => {
     for (const call of whole) expect(call.type === "function" && validate(JSON.parse(call.function.arguments))).toBe(true);
   });
 
+  it("streams go on while a schema is compiled, held to another schema or free", async () => {
+    const schema = (maxLength: number) => ({ type: "object", properties: { note: { type: "string", maxLength } }, required: ["note"] });
+    const ask = (maxLength: number) =>
+      model.chat.completions.create({
+        ...{ messages, stream: true, max_tokens: 400, logit_bias: { [model.tokenizer.eos!]: -100 } },
+        response_format: { type: "json_schema", json_schema: { name: "data", schema: schema(maxLength) } },
+      });
+    const running = [await ask(300), await model.completions.create({ prompt: "Once", max_tokens: 400, stream: true })];
+    const tokens = [0, 0];
+    let compiling = true;
+    const read = running.map(async (stream, i) => {
+      for await (const _ of stream) if (compiling) tokens[i]!++;
+    });
+    await expect.poll(() => Math.min(...tokens), { interval: 1 }).toBeGreaterThan(2);
+    tokens.fill(0);
+    const slow = await ask(4000);
+    compiling = false;
+    expect(Math.min(...tokens)).toBeGreaterThan(2);
+    for await (const _ of slow) break;
+    await Promise.all(read);
+  });
+
   it("answers with JSON, and with what a grammar allows", async () => {
     const grammar = 'root ::= ("yes" | "no") ", " [a-c]{3} "."';
     const free = await model.chat.completions.create({ messages, grammar, seed: 1 });

@@ -103,10 +103,14 @@ export class Constraint {
 function forbidOthers(logits: Float32Array, allowed: Int32Array): void {
   for (let i = 0; i < allowed.length; i++) {
     const word = allowed[i]!;
-    const first = i * 32;
     if (word === -1) continue;
-    if (word === 0) logits.fill(-Infinity, first, first + 32);
-    else for (let bit = 0; bit < 32; bit++) if (((word >>> bit) & 1) === 0) logits[first + bit] = -Infinity;
+    const first = 32 * i;
+    if (word !== 0) {
+      for (let bit = 0; bit < 32; bit++) if (((word >>> bit) & 1) === 0) logits[first + bit] = -Infinity;
+      continue;
+    }
+    while (allowed[i + 1] === 0) i++; // most are, in a row
+    logits.fill(-Infinity, first, 32 * (i + 1));
   }
   logits.fill(-Infinity, 32 * allowed.length);
 }
