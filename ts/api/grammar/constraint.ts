@@ -102,15 +102,16 @@ export class Constraint {
 /** Sets the logits, f32[V], of tokens that are not allowed to -Infinity. */
 function forbidOthers(logits: Float32Array, allowed: Int32Array): void {
   for (let i = 0; i < allowed.length; i++) {
-    const word = allowed[i]!;
-    if (word === -1) continue;
     const first = 32 * i;
-    if (word !== 0) {
-      for (let bit = 0; bit < 32; bit++) if (((word >>> bit) & 1) === 0) logits[first + bit] = -Infinity;
+    if (allowed[i] === 0) {
+      while (allowed[i + 1] === 0) i++; // there are long rows of them
+      logits.fill(-Infinity, first, 32 * (i + 1));
       continue;
     }
-    while (allowed[i + 1] === 0) i++; // most are, in a row
-    logits.fill(-Infinity, first, 32 * (i + 1));
+    // One by one, the lowest bit first.
+    for (let forbidden = ~allowed[i]!; forbidden !== 0; forbidden &= forbidden - 1) {
+      logits[first + 31 - Math.clz32(forbidden & -forbidden)] = -Infinity;
+    }
   }
   logits.fill(-Infinity, 32 * allowed.length);
 }
