@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Model } from "../../ts/api/model.ts";
@@ -127,6 +128,18 @@ describe("a model's API", () => {
     expect(Math.min(...tokens)).toBeGreaterThan(2);
     for await (const _ of slow) break;
     await Promise.all(read);
+  });
+
+  it("a process ends by itself after an answer that was held to a grammar", () => {
+    const script = `
+      import { loadModel } from ${JSON.stringify(new URL("../../dist/index.js", import.meta.url).href)};
+      const model = await loadModel(${JSON.stringify(embeddedModel)}, { threads: 1 });
+      const { choices } = await model.completions.create({ prompt: "So:", grammar: 'root ::= "yes" | "no"' });
+      console.log(choices[0].text);`;
+    const options = { encoding: "utf8", timeout: 30_000 } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], options);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(["yes", "no"]).toContain(stdout.trim());
   });
 
   it("answers with JSON, and with what a grammar allows", async () => {

@@ -1,3 +1,4 @@
+import { CapabilityError } from "../../errors.ts";
 import type { Request, Response } from "./messages.ts";
 
 /** A thread that runs the grammar script. */
@@ -18,17 +19,27 @@ export interface ThreadEvents {
 /** The script gives `serve`. As text, as the kernels' workers are: a file beside the library is found in a different way by every bundler. */
 const NAME = "grammarScript";
 
-/** Starts a thread. Where there can be none, the script runs in this one: a grammar then stops all else while it is compiled. */
+/**
+ * Starts a thread. Where there can be none, the script runs in this one: a grammar then stops all else while it is compiled. Throws
+ * CapabilityError where a page allows neither.
+ */
 export async function startThread(events: ThreadEvents): Promise<Thread> {
   const { default: script } = await import("tandem:grammar-script");
   const text = await script();
   if ((globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node) return startNodeThread(text, events);
-  return startWebThread(text, events).catch(() => runHere(text, events));
+  try {
+    return await startWebThread(text, events).catch(() => runHere(text, events));
+  } catch (cause) {
+    const todo = "allow worker-src blob: in the page's Content-Security-Policy, or script-src blob:";
+    throw new CapabilityError(`grammar: neither a worker nor a script can be made from a blob here: ${todo}`, { cause });
+  }
 }
 
 async function startNodeThread(text: string, { onResponse, onEnd }: ThreadEvents): Promise<Thread> {
   const { Worker } = await import("node:worker_threads");
-  const worker = new Worker(`${text}\n${NAME}.serve(require("node:worker_threads").parentPort);`, { eval: true });
+  // The process's own flags are left out: --input-type=module would have the script read as a module, which has no `require`.
+  const options = { eval: true, execArgv: [] };
+  const worker = new Worker(`${text}\n${NAME}.serve(require("node:worker_threads").parentPort);`, options);
   worker.unref();
   worker.on("message", onResponse);
   worker.on("error", (error) => onEnd(String(error)));
