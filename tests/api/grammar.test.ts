@@ -114,6 +114,8 @@ describe("schemas", () => {
     const patient = grammars.compile(text);
     abort.abort(new Error("enough"));
     await expect(given).rejects.toThrow("enough");
+    const others = await grammars.compile('root ::= "a"'); // in the other thread
+    expect(await others().acceptText("a")).toBe(true);
     expect(await (await patient)().acceptText('"x"')).toBe(true);
     await expect(grammars.compile(text, { signal: abort.signal })).rejects.toThrow("enough");
   });

@@ -119,7 +119,10 @@ describe("a model's API", () => {
     const tokens = [0, 0];
     let compiling = true;
     const read = running.map(async (stream, i) => {
-      for await (const _ of stream) if (compiling) tokens[i]!++;
+      for await (const _ of stream) {
+        if (!compiling) break;
+        tokens[i]!++;
+      }
     });
     await expect.poll(() => Math.min(...tokens), { interval: 1 }).toBeGreaterThan(2);
     tokens.fill(0);

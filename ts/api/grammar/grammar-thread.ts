@@ -17,6 +17,8 @@ export class GrammarThread {
   /** The least recently used first, as the host has them. */
   readonly #grammars = new Set<string>();
   #lastId = 0;
+  /** The last call that the host has answered, be its caller still there or not. */
+  #answered = 0;
   #ended: Error | undefined;
 
   constructor(vocabulary: Promise<Vocabulary>) {
@@ -31,7 +33,7 @@ export class GrammarThread {
 
   /** What would wait for a grammar that is compiled here. */
   get load(): number {
-    return this.masks + this.#calls.size;
+    return this.masks + this.#lastId - this.#answered;
   }
 
   /** Whether a grammar is compiled here, or will be. */
@@ -100,6 +102,7 @@ export class GrammarThread {
 
   #receive(response: Response): void {
     if ("loaded" in response) return;
+    this.#answered = response.id;
     const call = this.#settle(response.id);
     if (response.failure === undefined) call?.resolve(response.value);
     else call?.reject(new BackendError(`grammar: ${response.failure}`));
