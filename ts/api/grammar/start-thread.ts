@@ -74,7 +74,7 @@ async function startWebThread(text: string, { onResponse, onEnd }: ThreadEvents)
 async function runHere(text: string, { onResponse }: ThreadEvents): Promise<Thread> {
   const url = URL.createObjectURL(new Blob([`${text}\nexport const { serve } = ${NAME};`], { type: "text/javascript" }));
   try {
-    const { serve } = (await import(/* @vite-ignore */ url)) as typeof import("./serve.ts");
+    const { serve } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)) as typeof import("./serve.ts");
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }) => onResponse(data as Response);
     serve(port2);
