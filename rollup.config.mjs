@@ -4,7 +4,7 @@ import { nodeResolve } from "@rollup/plugin-node-resolve";
 import esbuild from "rollup-plugin-esbuild";
 import { assets } from "./scripts/rollup-assets.mjs";
 import { demoFiles, ownPackage } from "./scripts/rollup-demo.mjs";
-import { xgrammar } from "./scripts/rollup-xgrammar.mjs";
+import { grammarScript } from "./scripts/rollup-grammar.mjs";
 
 const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 const external = Object.keys(dependencies);
@@ -24,21 +24,17 @@ const withoutNode = {
   load: (id) => (id === "no-node" ? { code: "export default {};", syntheticNamedExports: true } : null),
 };
 
-/** `import("tandem:worker-script")` and `import("tandem:grammar-script")` give scripts that were built just before, as text. */
-const SCRIPTS = { "tandem:worker-script": "dist/browser/worker.js", "tandem:grammar-script": "dist/browser/grammar.js" };
-const workerScripts = {
-  name: "tandem-worker-scripts",
-  resolveId: (source) => (Object.hasOwn(SCRIPTS, source) ? source.replace("tandem:", "") : null),
-  load: (id) => {
-    const path = SCRIPTS[`tandem:${id}`];
-    return path ? `export default ${JSON.stringify(readFileSync(path, "utf8"))};` : null;
-  },
+/** `import("tandem:worker-script")` gives the worker that was built just before, as text. */
+const workerScript = {
+  name: "tandem-worker-script",
+  resolveId: (source) => (source === "tandem:worker-script" ? "worker-script" : null),
+  load: (id) => (id === "worker-script" ? `export default ${JSON.stringify(readFileSync("dist/browser/worker.js", "utf8"))};` : null),
 };
 
-/** The worker fetches its grammar compiler only when it needs it. */
+/** The worker asks its page for the grammar thread's script. */
 const grammarOnDemand = {
   name: "tandem-grammar-on-demand",
-  resolveId: (source) => (source === "xgrammar:binding" ? path.resolve("ts/worker/grammar-script.ts") : null),
+  resolveId: (source) => (source === "tandem:grammar-script" ? path.resolve("ts/worker/grammar-script.ts") : null),
 };
 
 // Older Safari has no Symbol.dispose: the classes would name their method "undefined", and the lowered `using` not find it.
@@ -63,7 +59,7 @@ const node = {
   },
   // Left to npm: shared with the user's own copies, and patched without a release of this package.
   external: (id) => id.startsWith("node:") || external.some((name) => id === name || id.startsWith(`${name}/`)),
-  plugins: [assets(), xgrammar(), ...typescript({ browser: false, minify: false }), executable],
+  plugins: [assets(), grammarScript(), ...typescript({ browser: false, minify: false }), executable],
 };
 
 /** One script with everything in it: a worker has no bundler that could find its parts. */
@@ -71,12 +67,6 @@ const worker = {
   input: "ts/worker/engine.ts",
   output: { file: "dist/browser/worker.js", format: "es", inlineDynamicImports: true, generatedCode: "es2015", intro },
   plugins: [grammarOnDemand, assets(), withoutNode, ...typescript({ browser: true, minify: true })],
-};
-
-const grammar = {
-  input: "xgrammar:binding",
-  output: { file: "dist/browser/grammar.js", format: "es", generatedCode: "es2015" },
-  plugins: [xgrammar(), ...typescript({ browser: true, minify: true })],
 };
 
 /** What a page imports: small, and the worker's script in a chunk that is fetched when a model is loaded. */
@@ -90,7 +80,7 @@ const page = {
     generatedCode: "es2015",
     intro,
   },
-  plugins: [workerScripts, assets(), withoutNode, ...typescript({ browser: true, minify: false })],
+  plugins: [workerScript, grammarScript(), assets(), withoutNode, ...typescript({ browser: true, minify: false })],
 };
 
 /** The demo, self-contained: its page, style, the library and the example model. */
@@ -107,7 +97,8 @@ const demo = {
   plugins: [
     ownPackage("ts/browser.ts"),
     demoFiles("examples/browser"),
-    workerScripts,
+    workerScript,
+    grammarScript(),
     assets(),
     withoutNode,
     ...typescript({ browser: true, minify: true }),
@@ -115,4 +106,4 @@ const demo = {
 };
 
 /** `--configNode` builds what Node and Deno run, and no more. */
-export default ({ configNode }) => (configNode ? node : [node, grammar, worker, page, demo]);
+export default ({ configNode }) => (configNode ? node : [node, worker, page, demo]);

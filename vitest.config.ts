@@ -1,9 +1,9 @@
 import { defineConfig } from "vitest/config";
 import { assets } from "./scripts/rollup-assets.mjs";
-import { xgrammar } from "./scripts/rollup-xgrammar.mjs";
+import { grammarScript } from "./scripts/rollup-grammar.mjs";
 
 export default defineConfig({
-  plugins: [assets(), xgrammar()],
+  plugins: [assets(), grammarScript()],
   test: {
     include: ["tests/**/*.test.ts"],
     // Minutes long: `npm run test:long`, `npm run test:package`, `npm run test:browser`, `npm run test:gpu`.

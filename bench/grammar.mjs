@@ -1,8 +1,9 @@
-// What a grammar costs: compiling it, and the mask of each token beside the decode step that it waits for.
+// What a grammar costs: compiling it, the mask of each token beside a decode step, and what the thread of streams waits while one compiles.
 //   npm run build:wasm && npx rollup -c --configNode --silent -i bench/grammar.mjs -d build/bench && node build/bench/grammar.js
-// Times are the processor's, of one thread: what others do on the machine meanwhile does not count.
-// The mini model answers in the schema (V = 8,192). The same answer is then masked over a synthetic vocabulary of 248,320 tokens:
-// the mini model's and pairs of these, which is how the long tokens of large vocabularies arise.
+// Times are the processor's, of all threads of the process: the messages to the grammar thread count, what others do on the machine does not.
+// Stalls are by the clock: the longest time between two turns of the event loop, where a stream's steps run, while the grammar compiles.
+// The mini model answers in the schema (V = 8,192). The answer is decoded again with masks and without, also over a synthetic vocabulary of
+// 248,320 tokens: the mini model's and pairs of these, which is how the long tokens of large vocabularies arise.
 
 import { Constraint } from "../ts/api/grammar/constraint.ts";
 import { Grammars } from "../ts/api/grammar/grammars.ts";
@@ -24,6 +25,7 @@ const SCHEMAS = {
   }),
 };
 const TOKENS = 200;
+const RUNS = 3;
 const LARGE = 248_320;
 
 /** Microseconds of processor time that the process has had. */
@@ -32,36 +34,76 @@ function now() {
   return user + system;
 }
 
-/** Times of each call in microseconds. */
-function summary(times) {
-  const sorted = [...times].sort((a, b) => a - b);
-  return { median: sorted[sorted.length >> 1], mean: times.reduce((sum, time) => sum + time, 0) / times.length, worst: sorted.at(-1) };
+/** The longest time, in milliseconds, between two turns of this thread's event loop until the work is done. */
+async function longestStall(work) {
+  let [longest, last, running] = [0, performance.now(), true];
+  const turn = () => {
+    const time = performance.now();
+    longest = Math.max(longest, time - last);
+    last = time;
+    if (running) setTimeout(turn, 1);
+  };
+  turn();
+  const value = await work();
+  turn();
+  running = false;
+  return { value, longest };
 }
 
-/** Answers in the grammar, timing masks and decode steps. */
+const PROMPT = "<|im_start|>user\nMake up some data.<|im_end|>\n<|im_start|>assistant\n";
+
+/** The tokens of an answer in the grammar. */
 async function answer(model, context, open) {
   const constraint = new Constraint(open, model.tokenizer);
   const sampler = new Sampler({ temperature: 1, seed: 3 }, model.tokenizer.vocabularySize);
-  await context.clear();
-  let [row] = await context.decode({
-    tokens: model.tokenizer.encode("<|im_start|>user\nMake up some data.<|im_end|>\n<|im_start|>assistant\n"),
-  });
   const tokens = [];
-  const [masks, steps] = [[], []];
-  while (tokens.length < TOKENS) {
-    const start = now();
-    constraint.adjust(row, tokens);
-    masks.push(now() - start);
-    const token = sampler.sample(row);
-    tokens.push(token);
-    if (model.tokenizer.isEndOfGeneration(token)) break;
-    const decode = now();
-    [row] = await context.decode({ tokens: [token] });
-    steps.push(now() - decode);
+  await context.clear();
+  for (let next = model.tokenizer.encode(PROMPT); tokens.length < TOKENS; next = tokens.slice(-1)) {
+    const [row] = await context.decode({ tokens: next });
+    await constraint.prepare(tokens);
+    constraint.adjust(row);
+    tokens.push(sampler.sample(row));
+    if (model.tokenizer.isEndOfGeneration(tokens.at(-1))) break;
   }
   constraint.dispose();
-  return { tokens, masks, steps };
+  return tokens;
 }
+
+/** Decodes an answer again as a queue does, a mask being made beside each step, or without masks: microseconds of CPU and of waiting. */
+async function replay(context, prompt, tokens, constraint, row) {
+  const [steps, waits] = [[], []];
+  await context.clear();
+  await context.decode({ tokens: prompt });
+  for (let i = 1; i < tokens.length; i++) {
+    const start = now();
+    const preparing = constraint?.prepare(tokens.slice(0, i));
+    await context.decode({ tokens: [tokens[i - 1]] });
+    const decoded = performance.now();
+    await preparing;
+    constraint?.adjust(row);
+    waits.push(1e3 * (performance.now() - decoded));
+    steps.push(now() - start);
+  }
+  return { steps, waits };
+}
+
+/** What masks cost a step: with and without them by turns. */
+async function maskCost(context, prompt, tokens, open, tokenizer) {
+  const row = new Float32Array(tokenizer.vocabularySize);
+  const [masked, plain, waits] = [[], [], []];
+  for (let run = 0; run < RUNS; run++) {
+    const constraint = new Constraint(open, tokenizer);
+    const held = await replay(context, prompt, tokens, constraint, row);
+    constraint.dispose();
+    waits.push(...held.waits);
+    masked.push(...held.steps);
+    plain.push(...(await replay(context, prompt, tokens)).steps);
+  }
+  const step = median(plain);
+  return { step, mask: median(masked) - step, wait: median(waits), worst: Math.max(...waits) };
+}
+
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 /** The mini model's tokens with pairs of them up to `size`. */
 function largeTokenizer(metadata, tokenizer, size) {
@@ -79,20 +121,6 @@ function largeTokenizer(metadata, tokenizer, size) {
   return new Tokenizer({ get: (key) => changes[key] ?? metadata.get(key) });
 }
 
-/** Masks the same tokens over another vocabulary. */
-function mask(open, tokenizer, tokens) {
-  const constraint = new Constraint(open, tokenizer);
-  const row = new Float32Array(tokenizer.vocabularySize);
-  const times = [];
-  for (let i = 0; i < tokens.length; i++) {
-    const start = now();
-    constraint.adjust(row, tokens.slice(0, i));
-    times.push(now() - start);
-  }
-  constraint.dispose();
-  return times;
-}
-
 const model = await loadModel(new URL("../../examples/models/qwen3next-mini-q4_k_m.gguf", import.meta.url).pathname, { threads: 1 });
 const context = await model.createContext({ contextLength: 512 });
 const large = largeTokenizer(model.metadata, model.tokenizer, LARGE);
@@ -101,11 +129,12 @@ const wide = new Grammars(large);
 const first = now();
 await small.compile('root ::= "a"');
 const loaded = now();
-await wide.compile('root ::= "a"');
+const { longest: stall } = await longestStall(() => wide.compile('root ::= "a"'));
 console.log(
-  `Node ${process.versions.node}, ${model.device}; xgrammar and its vocabulary ready in ${((loaded - first) / 1e3).toFixed(0)} ms, at V = ${LARGE} in ${((now() - loaded) / 1e3).toFixed(0)} ms`,
+  `Node ${process.versions.node}, ${model.device}; xgrammar and its vocabulary ready in ${((loaded - first) / 1e3).toFixed(0)} ms, at V = ${LARGE} in ${((now() - loaded) / 1e3).toFixed(0)} ms (longest stall ${stall.toFixed(0)} ms)`,
 );
-console.log("schema            V        compile ms   mask us: median  mean  worst    step us: mean   mask / step, means");
+console.log("schema                 V    compile ms   stall ms   step us   mask us   mask / step   wait us: median   worst");
+const prompt = model.tokenizer.encode(PROMPT);
 for (const [name, schema] of Object.entries(SCHEMAS)) {
   const rules = new Map();
   const grammar = writeGrammar(new SchemaGrammar(schema, rules).expression(schema), rules);
@@ -114,16 +143,18 @@ for (const [name, schema] of Object.entries(SCHEMAS)) {
     [LARGE, wide, large],
   ]) {
     const start = now();
-    const open = await grammars.compile(grammar);
-    const compile = now() - start;
-    const { tokens, masks, steps } = await answer(model, context, await small.compile(grammar));
-    const { median, mean, worst } = summary(V === 8192 ? masks : mask(open, tokenizer, tokens));
-    const step = summary(steps);
-    const share = V === 8192 ? `${step.mean.toFixed(0).padStart(11)}${((100 * mean) / step.mean).toFixed(1).padStart(17)} %` : "";
+    const { value: open, longest } = await longestStall(() => grammars.compile(grammar));
+    const compile = (now() - start) / 1e3;
+    const tokens = await answer(model, context, await small.compile(grammar));
+    const { step, mask, wait, worst } = await maskCost(context, prompt, tokens, open, tokenizer);
+    const share = `${((100 * mask) / step).toFixed(1)} %`;
+    const figures = [compile, longest, step, mask].map((figure, i) => figure.toFixed(0).padStart([14, 11, 10, 10][i])).join("");
     console.log(
-      `${name.padEnd(16)}${String(V).padStart(8)}${(compile / 1e3).toFixed(0).padStart(13)}${median.toFixed(0).padStart(17)}${mean.toFixed(0).padStart(6)}${worst.toFixed(0).padStart(7)}${share}`,
+      `${name.padEnd(16)}${String(V).padStart(8)}${figures}${share.padStart(14)}${wait.toFixed(0).padStart(18)}${worst.toFixed(0).padStart(8)}`,
     );
   }
 }
+small.dispose();
+wide.dispose();
 context.dispose();
 model.dispose();

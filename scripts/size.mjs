@@ -18,7 +18,7 @@ const row = (name, { raw, gzip }) => console.log(`${name.padEnd(46)} ${kb(raw)} 
 
 console.log(`${"".padEnd(46)} ${"raw".padStart(10)} ${"gzip".padStart(10)}`);
 // Fetched when an answer is constrained for the first time.
-const onDemand = folder("dist/browser/chunks", /^grammar-script.*\.js$/);
+const onDemand = folder("dist/browser/chunks", /^_grammar-script.*\.js$/);
 const page = ["dist/browser/index.js", ...folder("dist/browser/chunks", /\.js$/).filter((path) => !onDemand.includes(path))];
 for (const path of page) row(path, all([path]));
 for (const path of onDemand) row(`${path} (on demand)`, all([path]));

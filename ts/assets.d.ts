@@ -18,8 +18,8 @@ declare module "xgrammar:binding" {
   export default instantiate;
 }
 
-/** dist/browser/grammar.js as text. */
+/** Gives the grammar thread's script, as text: see scripts/rollup-grammar.mjs. */
 declare module "tandem:grammar-script" {
-  const script: string;
+  const script: () => Promise<string>;
   export default script;
 }

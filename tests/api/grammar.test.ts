@@ -1,6 +1,6 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { Constraint, type ConstraintOptions } from "../../ts/api/grammar/constraint.ts";
 import { Grammars } from "../../ts/api/grammar/grammars.ts";
@@ -10,13 +10,14 @@ import { writeGrammar } from "../../ts/api/grammar/terminals.ts";
 import { callGrammar, callsGrammar } from "../../ts/api/tools/call-grammar.ts";
 import { ToolCallParser } from "../../ts/api/tools/call-parser.ts";
 import type { FunctionTool } from "../../ts/api/types.ts";
-import { InvalidArgumentError, UnsupportedSchemaError } from "../../ts/errors.ts";
+import { DisposedError, InvalidArgumentError, UnsupportedSchemaError } from "../../ts/errors.ts";
 import { Tokenizer } from "../../ts/text/tokenizer.ts";
 import { byteVocabulary, mergedVocabulary } from "../text/helpers.ts";
 
 const tokenizer = new Tokenizer(byteVocabulary());
 const grammars = new Grammars(tokenizer);
 const [END, THINK] = [257, 258];
+afterAll(() => grammars.dispose());
 
 /** A grammar of numbers as a regular expression: both write classes, groups and counts alike. */
 const pattern = (ebnf: string | undefined) =>
@@ -84,14 +85,51 @@ describe("schemas", () => {
     const rules = new Map<string, string>();
     const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema, rules).expression(schema), rules), { open: true });
     using mask = { mask: open(), [Symbol.dispose]() { this.mask.dispose(); } }; // biome-ignore format: one line
-    expect(mask.mask.acceptText('{"on": {"on": {}}}')).toBe(true);
-    expect(mask.mask.finished).toBe(true);
+    expect(await mask.mask.acceptText('{"on": {"on": {}}}')).toBe(true);
+    expect((await mask.mask.accept([])).finished).toBe(true);
   });
 
   it("tells what is wrong with a grammar, and goes on", async () => {
     await expect(grammars.compile("root ::= other")).rejects.toThrow(InvalidArgumentError);
     await expect(grammars.compile("root ::= [")).rejects.toThrow(/grammar: xgrammar cannot read it: /);
-    expect((await grammars.compile('root ::= "a"'))().acceptText("a")).toBe(true);
+    expect(await (await grammars.compile('root ::= "a"'))().acceptText("a")).toBe(true);
+  });
+
+  it("masks that are open go on where a bad grammar has ended xgrammar's instance, and good grammars open again", async () => {
+    const open = await grammars.compile('root ::= "a" "b" "c"');
+    const mask = open();
+    expect((await mask.accept(tokenizer.encode("a"))).taken).toBe(1);
+    await expect(grammars.compile("root ::= (")).rejects.toThrow(InvalidArgumentError);
+    expect((await mask.accept(tokenizer.encode("b"))).taken).toBe(1);
+    await expect(mask.accept(tokenizer.encode("x"))).rejects.toThrow('the grammar does not allow token 120 ("x")');
+    mask.dispose();
+    expect(await open().acceptText("abc")).toBe(true);
+  });
+
+  it("whoever gives up waits no longer, and the grammar is there for the next", async () => {
+    const abort = new AbortController();
+    const schema = { type: "string", maxLength: 3000 };
+    const text = writeGrammar(new SchemaGrammar(schema).expression(schema), new Map());
+    const given = grammars.compile(text, { signal: abort.signal });
+    const patient = grammars.compile(text);
+    abort.abort(new Error("enough"));
+    await expect(given).rejects.toThrow("enough");
+    const others = await grammars.compile('root ::= "a"'); // in the other thread
+    expect(await others().acceptText("a")).toBe(true);
+    expect(await (await patient)().acceptText('"x"')).toBe(true);
+    await expect(grammars.compile(text, { signal: abort.signal })).rejects.toThrow("enough");
+  });
+
+  it("disposal ends what is under way", async () => {
+    const own = new Grammars(tokenizer);
+    const mask = (await own.compile('root ::= "a"'))();
+    expect(await mask.acceptText("a")).toBe(true);
+    const compiling = own.compile('root ::= "b"');
+    own.dispose();
+    await expect(compiling).rejects.toThrow(DisposedError);
+    await expect(mask.accept([])).rejects.toThrow(DisposedError);
+    await expect(own.compile('root ::= "a"')).rejects.toThrow(DisposedError);
+    mask.dispose();
   });
 });
 
@@ -99,7 +137,8 @@ describe("schemas", () => {
 async function allowed(grammar: string, text: string, options: ConstraintOptions = {}): Promise<number[]> {
   const constraint = new Constraint(await grammars.compile(grammar, { open: options.again }), tokenizer, options);
   const logits = new Float32Array(tokenizer.vocabularySize);
-  constraint.adjust(logits, tokenizer.encode(text));
+  await constraint.prepare(tokenizer.encode(text));
+  constraint.adjust(logits);
   constraint.dispose();
   return [...logits.keys()].filter((token) => logits[token] === 0);
 }
@@ -167,7 +206,8 @@ describe("strings", () => {
         const tokens = longTokens.encode('{"s": "');
         for (let length = 0; ; length += step) {
           const logits = new Float32Array(longTokens.vocabularySize);
-          constraint.adjust(logits, tokens);
+          await constraint.prepare(tokens);
+          constraint.adjust(logits);
           const text = longTokens.decode(tokens);
           const allowed = drawn.filter((token) => logits[token] === 0);
           const wanted = drawn.filter((token) => begins(text + longTokens.decode([token]), least, most));
@@ -185,7 +225,7 @@ describe("strings", () => {
     const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema).expression(schema), new Map()), { open: true });
     for (const length of [99, 100, 1000]) {
       const mask = open();
-      expect(mask.acceptText(`"${"x".repeat(length)}"`)).toBe(length >= 100);
+      expect(await mask.acceptText(`"${"x".repeat(length)}"`)).toBe(length >= 100);
       mask.dispose();
     }
   });
@@ -217,7 +257,7 @@ describe("patterns", () => {
     const open = await grammars.compile(writeGrammar(new SchemaGrammar(schema).expression(schema), new Map()), { open: true });
     for (const text of texts) {
       const mask = open();
-      const taken = mask.acceptText(JSON.stringify(text)) && mask.finished;
+      const taken = (await mask.acceptText(JSON.stringify(text))) && (await mask.accept([])).finished;
       mask.dispose();
       const matches = new RegExp(pattern, "u").test(text);
       // Classes leave escaped characters out, and some those beyond ASCII.
@@ -258,7 +298,8 @@ describe("tool calls", () => {
     const tokens: number[] = [];
     while (tokens.length < 2000) {
       const logits = Float32Array.from({ length: tokenizer.vocabularySize }, random);
-      constraint.adjust(logits, tokens);
+      await constraint.prepare(tokens);
+      constraint.adjust(logits);
       const token = logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
       if (tokenizer.isEndOfGeneration(token)) break;
       tokens.push(token);

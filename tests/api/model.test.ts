@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Model } from "../../ts/api/model.ts";
@@ -105,6 +106,43 @@ describe("a model's API", () => {
     expect(whole.length).toBeGreaterThan(0);
     const validate = new Ajv2020().compile(weather.function.parameters!);
     for (const call of whole) expect(call.type === "function" && validate(JSON.parse(call.function.arguments))).toBe(true);
+  });
+
+  it("streams go on while a schema is compiled, held to another schema or free", async () => {
+    const schema = (maxLength: number) => ({ type: "object", properties: { note: { type: "string", maxLength } }, required: ["note"] });
+    const ask = (maxLength: number) =>
+      model.chat.completions.create({
+        ...{ messages, stream: true, max_tokens: 400, logit_bias: { [model.tokenizer.eos!]: -100 } },
+        response_format: { type: "json_schema", json_schema: { name: "data", schema: schema(maxLength) } },
+      });
+    const running = [await ask(300), await model.completions.create({ prompt: "Once", max_tokens: 400, stream: true })];
+    const tokens = [0, 0];
+    let compiling = true;
+    const read = running.map(async (stream, i) => {
+      for await (const _ of stream) {
+        if (!compiling) break;
+        tokens[i]!++;
+      }
+    });
+    await expect.poll(() => Math.min(...tokens), { interval: 1 }).toBeGreaterThan(2);
+    tokens.fill(0);
+    const slow = await ask(4000);
+    compiling = false;
+    expect(Math.min(...tokens)).toBeGreaterThan(2);
+    for await (const _ of slow) break;
+    await Promise.all(read);
+  });
+
+  it("a process ends by itself after an answer that was held to a grammar", () => {
+    const script = `
+      import { loadModel } from ${JSON.stringify(new URL("../../dist/index.js", import.meta.url).href)};
+      const model = await loadModel(${JSON.stringify(embeddedModel)}, { threads: 1 });
+      const { choices } = await model.completions.create({ prompt: "So:", grammar: 'root ::= "yes" | "no"' });
+      console.log(choices[0].text);`;
+    const options = { encoding: "utf8", timeout: 30_000 } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], options);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(["yes", "no"]).toContain(stdout.trim());
   });
 
   it("answers with JSON, and with what a grammar allows", async () => {

@@ -145,6 +145,26 @@ describe.skipIf(!browser).each([
     expect(seen.read.at(-1)).toBe(seen.usage?.prompt_tokens);
   });
 
+  it("streams go on while a schema is compiled", async () => {
+    const tokens = await page.evaluate(async (question) => {
+      const { model } = window;
+      const logit_bias = { [model.tokenizer.eos!]: -100 };
+      const free = await model.completions.create({ prompt: "nginx is", max_tokens: 400, stream: true, logit_bias });
+      let [count, compiled] = [0, false];
+      const reading = (async () => {
+        for await (const _ of free) if (compiled || ++count === 400) break;
+      })();
+      const schema = { type: "object", properties: { note: { type: "string", maxLength: 4000 } }, required: ["note"] };
+      const response_format = { type: "json_schema" as const, json_schema: { name: "data", schema } };
+      const messages = [{ role: "user" as const, content: question }];
+      for await (const _ of await model.chat.completions.create({ messages, response_format, stream: true })) break;
+      compiled = true;
+      await reading;
+      return count;
+    }, QUESTION);
+    expect(tokens).toBeGreaterThan(5);
+  });
+
   it("gives everything back on dispose, and nothing went to the console but one hint", async () => {
     const after = await page.evaluate(async () => {
       const { model } = window;
@@ -158,6 +178,30 @@ describe.skipIf(!browser).each([
     expect(said).toEqual(hints);
     expect(hints).toHaveLength(isolated ? 0 : 1);
   });
+});
+
+it.skipIf(!browser)("a page whose worker can have none of its own holds answers to grammars all the same", async () => {
+  const server = await servePages({ dist: folder("dist"), models: folder("examples/models") }, { isolated: false });
+  const page = await browser!.newPage();
+  await page.goto(server.url);
+  await page.addScriptTag({ type: "module", content: 'import * as tandem from "/dist/browser/index.js"; window.tandem = tandem;' });
+  await page.waitForFunction(() => window.tandem);
+  const answer = await page.evaluate(async (question) => {
+    const none = `data:text/javascript,${encodeURIComponent("self.Worker = undefined")}`;
+    const script = `import "${none}"; import "${location.origin}/dist/browser/worker.js";`;
+    const workerUrl = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+    const blob = await (await fetch("/models/qwen3next-mini-q4_k_m.gguf")).blob();
+    const model = await window.tandem.loadModel(blob, { workerUrl, threads: 1 });
+    const ask = (grammar: string) => model.chat.completions.create({ messages: [{ role: "user", content: question }], grammar });
+    const refused = await ask("root ::= (").catch((error: { code: string }) => error.code);
+    const { choices } = await ask('root ::= "yes" | "no"');
+    await model.dispose();
+    return [refused, choices[0]!.message.content];
+  }, QUESTION);
+  expect(["yes", "no"]).toContain(answer[1]);
+  expect(answer[0]).toBe("invalid_argument");
+  await page.close();
+  server.close();
 });
 
 it("the bundles touch nothing of the platform when they are imported", async () => {

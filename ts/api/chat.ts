@@ -95,7 +95,7 @@ export class ChatCompletions {
     checkPromptFits(prompt.tokens.length, generator.contextLength);
     const format = toolFormat(model.chatTemplate.source);
     const held = answerGrammar(params, use, format, prompt.opensThinking);
-    const mask = held && (await model.grammars.compile(held.grammar, { open: held.again }));
+    const mask = held && (await model.grammars.compile(held.grammar, { open: held.again, signal }));
     const counts: Counts = { promptTokens: prompt.tokens.length, cached: 0, completion: 0, reasoning: 0 };
     const requests = Array.from(
       { length: n },
@@ -133,8 +133,7 @@ async function* answerPieces(
   let ended: "stop" | "length" = "length";
   let logprobs: TokenLogprob[] = [];
   try {
-    const adjust = constraint && ((logits: Float32Array, generated: readonly number[]) => constraint.adjust(logits, generated));
-    for await (const token of generator.generate({ ...request, adjust })) {
+    for await (const token of generator.generate({ ...request, ...constraint?.hooks })) {
       counts.completion++;
       const logprob = token.endOfGeneration ? undefined : tokenLogprob(tokenizer, token);
       if (logprob) logprobs.push(logprob);

@@ -64,7 +64,7 @@ export class Completions {
     const stop = stopTexts(params.stop);
     const generator = await this.#model.generator();
     for (const tokens of prompts) checkPromptFits(tokens.length, generator.contextLength);
-    const mask = params.grammar === undefined ? undefined : await grammars.compile(params.grammar);
+    const mask = params.grammar === undefined ? undefined : await grammars.compile(params.grammar, { signal });
     const cached = prompts.map(() => 0);
     const read = prompts.reduce((sum, tokens) => sum + tokens.length, 0);
     const usage: Usage = { prompt_tokens: read, completion_tokens: 0, total_tokens: read, prompt_tokens_details: { cached_tokens: 0 } };
@@ -105,13 +105,12 @@ async function* continued(
   { mask, stop, echoed, usage, choice }: Continuing,
 ): AsyncGenerator<Piece, void, undefined> {
   const constraint = mask && new Constraint(mask, tokenizer);
-  const adjust = constraint && ((logits: Float32Array, generated: readonly number[]) => constraint.adjust(logits, generated));
   const decoder = tokenizer.decoder();
   const stops = new StopMatcher(stop);
   let finishReason: "stop" | "length" = "length";
   if (echoed !== "") yield { choice, text: echoed, logprobs: [], finishReason: undefined };
   try {
-    for await (const token of generator.generate({ ...request, adjust })) {
+    for await (const token of generator.generate({ ...request, ...constraint?.hooks })) {
       usage.completion_tokens++;
       usage.total_tokens++;
       finishReason = token.finishReason ?? finishReason;

@@ -30,15 +30,17 @@ export class Model extends EngineModel {
   readonly completions: Completions;
   readonly embeddings: Embeddings;
   readonly #queueOptions: QueueOptions;
+  readonly #grammars: Grammars;
   #queue: Promise<GenerationQueue> | undefined;
 
   /** @internal Use loadModel. */
   constructor(loaded: LoadedParts, queueOptions: QueueOptions = {}) {
     super(loaded);
     this.#queueOptions = queueOptions;
+    this.#grammars = new Grammars(this.tokenizer);
     const api: ApiModel = {
       ...{ name: this.name, metadata: this.metadata, tokenizer: this.tokenizer, chatTemplate: this.chatTemplate },
-      ...{ grammars: new Grammars(this.tokenizer), generator: () => this.queue() },
+      ...{ grammars: this.#grammars, generator: () => this.queue() },
     };
     this.chat = { completions: new ChatCompletions(api) };
     this.completions = new Completions(api);
@@ -72,6 +74,7 @@ export class Model extends EngineModel {
 
   override dispose(): void {
     this.#queue?.then((queue) => queue.dispose()).catch(() => undefined);
+    this.#grammars.dispose();
     super.dispose();
   }
 }

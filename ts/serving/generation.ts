@@ -13,7 +13,7 @@ const DONE: Result = { value: undefined, done: true };
 
 /**
  * The tokens of one request, as they come. They are made whether or not anybody takes them; returning early (`break`) ends the request.
- * Throws what ended it: the signal's reason, what `adjust` threw, a BackendError, a DisposedError.
+ * Throws what ended it: the signal's reason, what `prepare` or `adjust` threw, a BackendError, a DisposedError.
  */
 export class Generation implements AsyncGenerator<GeneratedToken, void, undefined> {
   readonly usage: GenerationUsage;

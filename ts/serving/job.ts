@@ -10,9 +10,14 @@ export interface JobSetting {
   readonly isEndOfGeneration: (token: number) => boolean;
   /** Tokens between checkpoints within a prompt. */
   readonly checkpointEvery: number;
+  /** Called when a job can draw that could not. */
+  readonly onReady: () => void;
   /** Called once, when the job has ended. */
   readonly onEnd: (job: Job, outcome: Outcome) => void;
 }
+
+/** What a step waits for a request that prepares: streams that fall out of step cost a step each. */
+const PATIENCE_MS = 20;
 
 /** How a job ended; cancelled: aborted, or nobody takes its tokens. */
 export type Outcome = "finished" | "cancelled" | "failed";
@@ -28,11 +33,16 @@ export class Job {
   /** Drawn, and to be decoded next. */
   next: number | undefined;
   ended = false;
+  /** Whether the next token can be drawn: what the request prepares for it is there. */
+  ready = true;
+  /** Logits from which nothing was drawn yet since the job was not ready. */
+  undrawn: Float32Array | TopLogits | undefined;
   /** Whether `draw` needs no more than a row's largest logits. */
   readonly topOnly: boolean;
   readonly #setting: JobSetting;
   readonly #sampler: Sampler;
   readonly #generated: number[] = [];
+  #preparing: Promise<void> = Promise.resolve();
   #last = false;
   readonly #onAbort = () => this.end("cancelled", { reason: this.request.signal!.reason as unknown });
 
@@ -61,6 +71,30 @@ export class Job {
     this.request.onPrompt?.({ readTokens, totalTokens, cachedTokens });
   }
 
+  /** Has the request prepare for its next token. */
+  prepare(): void {
+    const promise = this.request.prepare?.(this.#generated);
+    if (!promise) return;
+    this.ready = false;
+    this.#preparing = promise.then(
+      () => {
+        this.ready = true;
+        this.#setting.onReady();
+      },
+      (reason: unknown) => this.end("failed", { reason }),
+    );
+  }
+
+  /** Waits until the job is ready or has failed, but not for long. */
+  async patience(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE_MS);
+    });
+    await Promise.race([this.#preparing, late]);
+    clearTimeout(timer);
+  }
+
   /**
    * Draws the next token from logits, f32[V], which it may change, or where `topOnly` from the largest, and gives it out. `full`: the sequence
    * has no room for it. True when it was the last.
@@ -79,6 +113,7 @@ export class Job {
     const finishReason = endOfGeneration ? "stop" : full || this.#generated.length >= maxTokens ? "length" : undefined;
     this.#last = finishReason !== undefined;
     this.generation.push({ token, endOfGeneration, ...report(token), ...(finishReason && { finishReason }) });
+    if (!this.#last) this.prepare();
     return this.#last;
   }
 

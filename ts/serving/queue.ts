@@ -65,6 +65,7 @@ export class GenerationQueue {
   readonly #counts = { promptTokens: 0, cachedTokens: 0, generatedTokens: 0, finished: 0, cancelled: 0, failed: 0 };
   #uses = 0;
   #working = false;
+  #wake = () => {};
   #turn: Promise<void> = Promise.resolve();
   #disposed = false;
 
@@ -128,9 +129,11 @@ export class GenerationQueue {
       vocabularySize: tokenizer.vocabularySize,
       isEndOfGeneration: (token) => tokenizer.isEndOfGeneration(token),
       checkpointEvery: this.#options.checkpointEvery,
+      onReady: () => this.#wake(),
       onEnd: (ended, outcome) => this.#onEnd(ended, outcome),
     });
     this.#waiting.add(job);
+    this.#wake();
     if (!this.#working) {
       this.#working = true;
       void this.#work();
@@ -182,6 +185,7 @@ export class GenerationQueue {
     this.#counts[outcome]++;
     this.#counts.generatedTokens += job.usage.generatedTokens;
     this.#waiting.delete(job);
+    this.#wake();
     const slot = this.#slots.find((one) => one.job === job);
     if (!slot) return;
     slot.job = undefined;
@@ -227,6 +231,7 @@ export class GenerationQueue {
     this.#counts.promptTokens += job.prompt.length;
     this.#counts.cachedTokens += length;
     await this.#guarded(job, async () => {
+      job.prepare();
       await startSlot(this.#context, start, job.prompt);
       job.tellProgress(length);
       if (length === job.prompt.length) await this.#draw(slot, job, checkpoint!.logits!.slice());
@@ -235,8 +240,12 @@ export class GenerationQueue {
 
   /** Decodes a token of every stream and a piece of the prompts. Whatever fails in the backend ends all requests of the batch. */
   async #step(): Promise<void> {
+    for (const slot of this.#slots) {
+      const { job } = slot;
+      if (job?.undrawn && job.ready) await this.#guarded(job, () => this.#draw(slot, job, job.undrawn!));
+    }
     const parts = planStep(this.#slots, this.#pace);
-    if (parts.length === 0) return;
+    if (parts.length === 0) return this.#idle();
     const started = performance.now();
     let rows: (Float32Array | TopLogits)[];
     try {
@@ -273,12 +282,25 @@ export class GenerationQueue {
         if (job.stops.includes(slot.tokens.length)) await keepSlot(this.#context, this.#cache, slot, all);
         job.tellProgress(slot.tokens.length);
       }
+      if (row && !job.ready) await job.patience();
       if (row) await this.#draw(slot, job, row);
     });
   }
 
+  /** Where all requests prepare: waits until one is ready or ends, or another comes. */
+  async #idle(): Promise<void> {
+    const jobs = this.#slots.flatMap(({ job }) => job ?? []);
+    const admits = this.#waiting.size > 0 && jobs.length < this.#slots.length;
+    if (admits || jobs.length === 0 || jobs.some(({ ready }) => ready)) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
   async #draw(slot: Slot, job: Job, logits: Float32Array | TopLogits): Promise<void> {
-    if (job.ended || !job.draw(logits, slot.tokens.length >= this.contextLength)) return;
+    if (job.ended) return;
+    job.undrawn = job.ready ? undefined : logits;
+    if (job.undrawn || !job.draw(logits, slot.tokens.length >= this.contextLength)) return;
     await keepSlot(this.#context, this.#cache, slot);
     job.end("finished");
   }

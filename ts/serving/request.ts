@@ -10,6 +10,11 @@ export interface GenerationRequest {
   readonly maxTokens?: number;
   /** Lengths of the prompt, in tokens and rising, from which another request is likely to go on otherwise: ends of messages. */
   readonly borders?: readonly number[];
+  /**
+   * Called when the prompt has a sequence, and after each token but the last: a promise is awaited before the next token is drawn, and the
+   * other requests go on meanwhile. Throwing or rejecting ends this request alone.
+   */
+  readonly prepare?: (generated: readonly number[]) => Promise<void> | undefined;
   /** Called with the logits, f32[V], before each token is drawn; it may change them in place. Throwing ends this request alone. */
   readonly adjust?: (logits: Float32Array, generated: readonly number[]) => void;
   /** Likeliest tokens to report with each token. Default 0. */

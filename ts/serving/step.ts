@@ -15,7 +15,7 @@ export interface Part {
 
 /** What runs next: a token of every stream, and of the prompts that are read as much as the pace allows, the one that waits longest first. */
 export function planStep(slots: readonly Slot[], pace: Pace): Part[] {
-  const busy = slots.flatMap((slot) => (slot.job ? [{ slot, job: slot.job }] : []));
+  const busy = slots.flatMap((slot) => (slot.job && !slot.job.undrawn ? [{ slot, job: slot.job }] : []));
   const reads = ({ slot, job }: { slot: Slot; job: Job }) => slot.tokens.length < job.prompt.length;
   const parts: Part[] = busy
     .filter((one) => !reads(one))

@@ -119,7 +119,7 @@ async function openChannel(workerUrl: string | URL | undefined, onFail: () => vo
   return { channel, close };
 }
 
-const grammarScript = async () => (await import("tandem:grammar-script")).default;
+const grammarScript = async () => (await import("tandem:grammar-script")).default();
 
 /** The script as text, because bundlers, CDNs and file: pages each find, or fail to find, a file beside a library in a different way. */
 async function startWorker(url?: string | URL): Promise<Worker> {

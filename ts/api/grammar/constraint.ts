@@ -1,5 +1,6 @@
 import type { StreamDecoder } from "../../text/stream-decoder.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
+import type { GenerationRequest } from "../generator.ts";
 import type { TokenMask } from "./token-mask.ts";
 
 export interface ConstraintOptions {
@@ -9,7 +10,7 @@ export interface ConstraintOptions {
   readonly again?: boolean;
 }
 
-/** Holds an answer to a grammar, all of it or parts: `adjust` goes into a GenerationRequest. One for each answer. */
+/** Holds an answer to a grammar, all of it or parts. One for each answer. */
 export class Constraint {
   readonly #open: () => TokenMask;
   readonly #decoder: StreamDecoder;
@@ -17,6 +18,8 @@ export class Constraint {
   #markers: readonly string[];
   readonly #last: readonly string[];
   #mask: TokenMask | undefined;
+  /** Tokens that may follow, 32 a word; undefined: all. */
+  #allowed: Int32Array | undefined;
   #text = "";
   #seen = 0;
   #disposed = false;
@@ -30,11 +33,22 @@ export class Constraint {
     if (after.length === 0) this.#mask = open();
   }
 
-  /** Forbids the tokens, in logits f32[V], that cannot follow those generated so far. */
-  adjust(logits: Float32Array, generated: readonly number[]): void {
-    if (this.#disposed) return; // a last step may be under way when its answer is given up
-    while (this.#seen < generated.length) this.#accept(generated[this.#seen++]!);
-    this.#mask?.apply(logits);
+  /** What holds a request's answer. */
+  get hooks(): Pick<GenerationRequest, "prepare" | "adjust"> {
+    return { prepare: (generated) => this.prepare(generated), adjust: (logits) => this.adjust(logits) };
+  }
+
+  /** Finds out which tokens can follow those generated so far. To be awaited before `adjust`; undefined where there is nothing to wait for. */
+  prepare(generated: readonly number[]): Promise<void> | undefined {
+    const tokens = generated.slice(this.#seen);
+    this.#seen = generated.length;
+    const held = this.#mask ? tokens : this.#readFree(tokens);
+    return this.#mask && this.#follow(this.#mask, held);
+  }
+
+  /** Forbids the tokens, in logits f32[V], that cannot follow. */
+  adjust(logits: Float32Array): void {
+    if (this.#allowed) forbidOthers(logits, this.#allowed);
   }
 
   dispose(): void {
@@ -42,18 +56,32 @@ export class Constraint {
     this.#mask?.dispose();
   }
 
-  #accept(token: number): void {
-    if (!this.#mask) {
+  async #follow(opened: TokenMask, tokens: readonly number[]): Promise<void> {
+    let [mask, held]: [TokenMask | undefined, readonly number[]] = [opened, tokens];
+    while (mask && !this.#disposed) {
+      // The marker's token may hold what follows it; white space between reasoning and answer is no part of the grammar.
+      const [text, trimmed] = [this.#text, this.#text.trimStart()];
+      this.#text = "";
+      if (text !== "" && !(await mask.acceptText(text)) && trimmed !== "") await mask.acceptText(trimmed);
+      const { taken, finished, allowed } = await mask.accept(held);
+      this.#allowed = allowed;
+      if (!this.#again || !finished) return;
+      mask.dispose();
+      this.#mask = undefined;
+      this.#markers = this.#last;
+      held = this.#readFree(held.slice(taken));
+      mask = this.#mask;
+    }
+  }
+
+  /** Reads tokens that are free, up to the marker behind which the mask opens. Returns those that follow it. */
+  #readFree(tokens: readonly number[]): readonly number[] {
+    for (const [i, token] of tokens.entries()) {
       this.#text += this.#decoder.push(token);
       this.#passMarkers();
-      return;
+      if (this.#mask) return tokens.slice(i + 1);
     }
-    this.#mask.accept(token);
-    if (!this.#again || !this.#mask.finished) return;
-    this.#mask.dispose();
-    this.#mask = undefined;
-    this.#markers = this.#last;
-    this.#text = "";
+    return [];
   }
 
   #passMarkers(): void {
@@ -68,7 +96,22 @@ export class Constraint {
       this.#markers = this.#markers.slice(1);
     }
     this.#mask = this.#open();
-    // The marker's token may hold what follows it; white space between reasoning and answer is no part of the grammar.
-    if (this.#text !== "" && !this.#mask.acceptText(this.#text) && this.#text.trim() !== "") this.#mask.acceptText(this.#text.trimStart());
   }
+}
+
+/** Sets the logits, f32[V], of tokens that are not allowed to -Infinity. */
+function forbidOthers(logits: Float32Array, allowed: Int32Array): void {
+  for (let i = 0; i < allowed.length; i++) {
+    const first = 32 * i;
+    if (allowed[i] === 0) {
+      while (allowed[i + 1] === 0) i++; // there are long rows of them
+      logits.fill(-Infinity, first, 32 * (i + 1));
+      continue;
+    }
+    // One by one, the lowest bit first.
+    for (let forbidden = ~allowed[i]!; forbidden !== 0; forbidden &= forbidden - 1) {
+      logits[first + 31 - Math.clz32(forbidden & -forbidden)] = -Infinity;
+    }
+  }
+  logits.fill(-Infinity, 32 * allowed.length);
 }

@@ -1,32 +1,18 @@
-import { InvalidArgumentError } from "../../errors.ts";
-import { characterOfByte } from "../../text/byte-alphabet.ts";
+import { DisposedError, InvalidArgumentError } from "../../errors.ts";
 import type { Tokenizer } from "../../text/tokenizer.ts";
+import { GrammarThread } from "./grammar-thread.ts";
 import { TokenMask } from "./token-mask.ts";
-import { Utf8Tokens } from "./utf8.ts";
-import type { Binding, CompiledGrammar, GrammarCompiler, TokenizerInfo } from "./xgrammar-binding.ts";
+import { type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
-/** Grammars kept compiled. One of a large schema over 248,320 tokens takes seconds to make and some MB to keep. */
-const KEPT = 16;
+/** A second thread compiles while masks of the first are in use: each has the vocabulary in its own WebAssembly memory. */
+const THREADS = 2;
 
-/** xgrammar over one vocabulary. */
-interface Instance {
-  readonly binding: Binding;
-  readonly info: TokenizerInfo;
-  readonly compiler: GrammarCompiler;
-  readonly utf8: Utf8Tokens;
-  /** What xgrammar wrote before it gave up. */
-  readonly said: string[];
-  /** The least recently used first. */
-  readonly compiled: Map<string, CompiledGrammar>;
-}
-
-/**
- * Grammars for a model's answers, compiled by xgrammar, which is loaded when the first one is asked for. A grammar that it cannot read ends
- * its instance: the next one is compiled in a new instance, and masks that are in use go on in the old.
- */
+/** Grammars for a model's answers, compiled by xgrammar in threads of its own, which start when the first one is asked for. */
 export class Grammars {
   readonly #tokenizer: Tokenizer;
-  #instance: Promise<Instance> | undefined;
+  #vocabulary: Promise<Vocabulary> | undefined;
+  #threads: GrammarThread[] = [];
+  #disposed = false;
 
   constructor(tokenizer: Tokenizer) {
     this.#tokenizer = tokenizer;
@@ -35,69 +21,32 @@ export class Grammars {
   /**
    * Compiles a grammar (EBNF, from its rule `root`). The function that comes back opens a mask at its start, one for each answer.
    * @param open Whether the grammar is a part of the answer: it is over when its text is whole, not when generation ends.
-   * @throws InvalidArgumentError for a grammar that cannot be read.
+   * @param signal Ends the wait with its reason; the grammar is compiled all the same, for the next one who asks.
+   * @throws InvalidArgumentError for a grammar that cannot be read, BackendError where its thread fails, DisposedError.
    */
-  async compile(grammar: string, { open = false }: { open?: boolean } = {}): Promise<() => TokenMask> {
-    this.#instance ??= instantiate(this.#tokenizer);
-    const instance = await this.#instance.catch((reason: unknown) => {
-      this.#instance = undefined;
-      throw reason;
-    });
-    this.#compiled(instance, grammar);
-    const { binding, utf8 } = instance;
-    return () => {
-      const compiled = this.#compiled(instance, grammar); // others may have taken its place meanwhile
-      return new TokenMask(binding, new binding.GrammarMatcher(compiled, undefined, open, -1), this.#tokenizer, utf8);
-    };
+  async compile(grammar: string, { open = false, signal }: { open?: boolean; signal?: AbortSignal } = {}): Promise<() => TokenMask> {
+    const refused = await this.#threadFor(grammar).compile(grammar, signal);
+    if (refused !== undefined) throw new InvalidArgumentError(`grammar: xgrammar cannot read it: ${refused}: correct the grammar`);
+    return () => new TokenMask(() => this.#threadFor(grammar), grammar, open, this.#tokenizer);
   }
 
-  #compiled({ binding, compiler, compiled, said }: Instance, text: string): CompiledGrammar {
-    let grammar = compiled.get(text);
-    compiled.delete(text);
-    try {
-      if (!grammar) {
-        const parsed = new binding.Grammar.FromEBNF(text, "root");
-        grammar = compiler.CompileGrammar(parsed);
-        parsed.delete();
-      }
-    } catch (cause) {
-      this.#instance = undefined;
-      const reason = said.findLast((line) => line.includes("]"))?.replace(/^\[\w+\] \S+: /, "") ?? String(cause);
-      throw new InvalidArgumentError(`grammar: xgrammar cannot read it: ${reason}: correct the grammar`, { cause });
-    }
-    compiled.set(text, grammar);
-    // Freed with the last mask that uses it: xgrammar counts references.
-    if (compiled.size > KEPT) {
-      const [oldest, unused] = compiled.entries().next().value!;
-      compiled.delete(oldest);
-      unused.delete();
-    }
-    return grammar;
+  /** Ends the threads; masks that are open reject with a DisposedError. Twice is fine. */
+  dispose(): void {
+    this.#disposed = true;
+    for (const thread of this.#threads.splice(0)) thread.end(new DisposedError("grammar: the model was disposed: load it again"));
   }
-}
 
-async function instantiate(tokenizer: Tokenizer): Promise<Instance> {
-  const { default: open } = await import("xgrammar:binding");
-  const said: string[] = [];
-  const binding = await open({ printErr: (line) => void said.push(line), print: () => {} });
-  const size = tokenizer.vocabularySize;
-  const vocabulary: string[] = [];
-  const ends: number[] = [];
-  for (let token = 0; token < size; token++) {
-    // Control tokens are dropped from answers: to xgrammar, a token without text is never allowed.
-    const bytes = tokenizer.isControl(token) ? [] : tokenizer.tokenBytes(token);
-    vocabulary.push(Array.from(bytes, characterOfByte).join(""));
-    if (tokenizer.isEndOfGeneration(token)) ends.push(token);
+  /** The thread that has a grammar, or else the one in which least waits while it is compiled. */
+  #threadFor(grammar: string): GrammarThread {
+    if (this.#disposed) throw new DisposedError("grammar: the model was disposed: load it again");
+    this.#threads = this.#threads.filter(({ ended }) => !ended);
+    const having = this.#threads.find((thread) => thread.has(grammar));
+    if (having) return having;
+    const least = [...this.#threads].sort((a, b) => a.load - b.load)[0];
+    if (least && (least.load === 0 || this.#threads.length === THREADS)) return least;
+    this.#vocabulary ??= vocabularyOf(this.#tokenizer);
+    const thread = new GrammarThread(this.#vocabulary);
+    this.#threads.push(thread);
+    return thread;
   }
-  const texts = binding.vecStringFromJSArray(vocabulary);
-  const info = new binding.TokenizerInfo(texts, "BYTE_LEVEL", size, binding.vecIntFromJSArray(ends), false);
-  texts.delete();
-  return {
-    binding,
-    info,
-    compiler: new binding.GrammarCompiler(info, 1, true),
-    utf8: new Utf8Tokens(tokenizer),
-    said,
-    compiled: new Map(),
-  };
 }

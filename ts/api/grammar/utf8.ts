@@ -1,4 +1,4 @@
-import type { Tokenizer } from "../../text/tokenizer.ts";
+import { bytesOf, type Vocabulary } from "./vocabulary.ts";
 
 /** Where a row of bytes stands in a UTF-8 character: bytes to come, and the bounds of the next one. 0 between characters, -1 ill-formed. */
 type State = number;
@@ -30,16 +30,16 @@ function run(state: State, bytes: Uint8Array): State {
  * a decoder makes several: a string could come out longer than its maxLength.
  */
 export class Utf8Tokens {
-  readonly #tokenizer: Tokenizer;
+  readonly #vocabulary: Vocabulary;
   /** Tokens that are ill-formed between characters, those aside that no grammar allows there: they begin within a character. */
   readonly #illFormed: number[] = [];
   /** Tokens that begin within a character. */
   readonly #continuing: number[] = [];
 
-  constructor(tokenizer: Tokenizer) {
-    this.#tokenizer = tokenizer;
-    for (let token = 0; token < tokenizer.vocabularySize; token++) {
-      const bytes = tokenizer.tokenBytes(token);
+  constructor(vocabulary: Vocabulary) {
+    this.#vocabulary = vocabulary;
+    for (let token = 0; token < vocabulary.ends.length; token++) {
+      const bytes = bytesOf(vocabulary, token);
       if (bytes.length > 0 && bytes[0]! >= 0x80 && bytes[0]! < 0xc0) this.#continuing.push(token);
       else if (run(0, bytes) < 0) this.#illFormed.push(token);
     }
@@ -47,12 +47,15 @@ export class Utf8Tokens {
 
   /** The state behind a token. */
   after(state: State, token: number): State {
-    return Math.max(0, run(state, this.#tokenizer.tokenBytes(token)));
+    return Math.max(0, run(state, bytesOf(this.#vocabulary, token)));
   }
 
-  /** Sets the logits of tokens that cannot follow to -Infinity. */
-  apply(state: State, logits: Float32Array): void {
-    if (state === 0) for (const token of this.#illFormed) logits[token] = -Infinity;
-    else for (const token of this.#continuing) if (run(state, this.#tokenizer.tokenBytes(token)) < 0) logits[token] = -Infinity;
+  /** Takes tokens that cannot follow out of the allowed ones: 32 a word, the first in its lowest bit. */
+  forbid(state: State, allowed: Int32Array): void {
+    const forbid = (token: number) => {
+      allowed[token >> 5]! &= ~(1 << (token & 31));
+    };
+    if (state === 0) this.#illFormed.forEach(forbid);
+    else for (const token of this.#continuing) if (run(state, bytesOf(this.#vocabulary, token)) < 0) forbid(token);
   }
 }

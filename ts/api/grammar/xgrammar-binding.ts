@@ -1,4 +1,4 @@
-/** xgrammar's own interface (embind), from scripts/rollup-xgrammar.mjs. Objects live in its memory until `delete`. */
+/** xgrammar's own interface (embind), from scripts/rollup-grammar.mjs. Objects live in its memory until `delete`. */
 interface Owned {
   delete(): void;
 }

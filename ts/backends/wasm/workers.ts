@@ -25,17 +25,21 @@ interface ThreadExports {
 
 /**
  * The whole of a thread: it waits in wasm for the next job, never for a message. Uses nothing from around it, since it starts from its own
- * text: a file beside the library is found in a different way by every bundler.
+ * text: a file beside the library is found in a different way by every bundler. No function in it has a name, or tools that keep names (esbuild's
+ * `keepNames`, tsx) would call a helper that the text does not have.
  */
 export function runThread({ module, memories, job, bankWord, id, origin }: WorkerStart, ready: () => void): void {
-  const abort = () => {
-    throw new Error("kernel abort");
-  };
   const shift = performance.timeOrigin - origin;
-  const now = () => performance.now() + shift;
-  const banks = memories.map(
-    (memory) => new WebAssembly.Instance(module, { env: { memory, abort, now } }).exports as unknown as ThreadExports,
-  );
+  const banks = memories.map((memory) => {
+    const env = {
+      memory,
+      abort: () => {
+        throw new Error("kernel abort");
+      },
+      now: () => performance.now() + shift,
+    };
+    return new WebAssembly.Instance(module, { env }).exports as unknown as ThreadExports;
+  });
   const words = new Int32Array(memories[0]!.buffer);
   ready();
   for (let sequence = 0; ; ) {
@@ -70,7 +74,8 @@ function isNode(): boolean {
 async function startNodeWorker(start: WorkerStart): Promise<KernelWorker> {
   const { Worker } = await import("node:worker_threads");
   const source = `const { parentPort, workerData } = require("node:worker_threads"); (${runThread})(workerData, () => parentPort.postMessage("ready"));`;
-  const worker = new Worker(source, { eval: true, workerData: start });
+  // Without the process's own flags: after `node --input-type=module -e …` the source would be a module, and have no `require`.
+  const worker = new Worker(source, { eval: true, workerData: start, execArgv: [] });
   const ready = new Promise<void>((resolve, reject) => {
     worker.once("message", () => {
       worker.unref(); // an idle pool must not keep the process alive
