@@ -1,4 +1,5 @@
 import { CapabilityError } from "../../errors.ts";
+import { nodeWorker } from "../../node-worker.ts";
 import type { Request, Response } from "./messages.ts";
 
 /** A thread that runs the grammar script. */
@@ -26,7 +27,8 @@ const NAME = "grammarScript";
 export async function startThread(events: ThreadEvents): Promise<Thread> {
   const { default: script } = await import("tandem:grammar-script");
   const text = await script();
-  if ((globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node) return startNodeThread(text, events);
+  const NodeWorker = await nodeWorker();
+  if (NodeWorker) return startNodeThread(NodeWorker, text, events);
   try {
     return await startWebThread(text, events).catch(() => runHere(text, events));
   } catch (cause) {
@@ -35,11 +37,14 @@ export async function startThread(events: ThreadEvents): Promise<Thread> {
   }
 }
 
-async function startNodeThread(text: string, { onResponse, onEnd }: ThreadEvents): Promise<Thread> {
-  const { Worker } = await import("node:worker_threads");
+function startNodeThread(
+  NodeWorker: typeof import("node:worker_threads").Worker,
+  text: string,
+  { onResponse, onEnd }: ThreadEvents,
+): Thread {
   // The process's own flags are left out: --input-type=module would have the script read as a module, which has no `require`.
   const options = { eval: true, execArgv: [] };
-  const worker = new Worker(`${text}\n${NAME}.serve(require("node:worker_threads").parentPort);`, options);
+  const worker = new NodeWorker(`${text}\n${NAME}.serve(require("node:worker_threads").parentPort);`, options);
   worker.unref();
   worker.on("message", onResponse);
   worker.on("error", (error) => onEnd(String(error)));

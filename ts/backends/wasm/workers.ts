@@ -1,4 +1,5 @@
 import { BackendError } from "../../errors.ts";
+import { nodeWorker } from "../../node-worker.ts";
 
 /** A thread on its way into the kernels' worker loop. */
 export interface KernelWorker {
@@ -25,7 +26,7 @@ interface ThreadExports {
 
 /**
  * The whole of a thread: it waits in wasm for the next job, never for a message. Uses nothing from around it, since it starts from its own
- * text: a file beside the library is found in a different way by every bundler. No function in it has a name, or tools that keep names (esbuild's
+ * text: a file beside the library is found in a different way by every bundler. Its functions are methods or nameless, or tools that keep names (esbuild's
  * `keepNames`, tsx) would call a helper that the text does not have.
  */
 export function runThread({ module, memories, job, bankWord, id, origin }: WorkerStart, ready: () => void): void {
@@ -33,10 +34,12 @@ export function runThread({ module, memories, job, bankWord, id, origin }: Worke
   const banks = memories.map((memory) => {
     const env = {
       memory,
-      abort: () => {
+      abort() {
         throw new Error("kernel abort");
       },
-      now: () => performance.now() + shift,
+      now() {
+        return performance.now() + shift;
+      },
     };
     return new WebAssembly.Instance(module, { env }).exports as unknown as ThreadExports;
   });
@@ -61,21 +64,16 @@ export function setThreadScript(url: string): void {
 
 /** Starts one worker. */
 export async function startWorker(start: WorkerStart): Promise<KernelWorker> {
-  const worker = isNode() ? await startNodeWorker(start) : startWebWorker(start);
+  const NodeWorker = await nodeWorker();
+  const worker = NodeWorker ? startNodeWorker(NodeWorker, start) : startWebWorker(start);
   worker.ready.catch(() => undefined); // whoever runs a program hears of it
   return worker;
 }
 
-function isNode(): boolean {
-  const { process, Deno } = globalThis as { process?: { versions?: { node?: string } }; Deno?: unknown };
-  return process?.versions?.node !== undefined && Deno === undefined;
-}
-
-async function startNodeWorker(start: WorkerStart): Promise<KernelWorker> {
-  const { Worker } = await import("node:worker_threads");
+function startNodeWorker(NodeWorker: typeof import("node:worker_threads").Worker, start: WorkerStart): KernelWorker {
   const source = `const { parentPort, workerData } = require("node:worker_threads"); (${runThread})(workerData, () => parentPort.postMessage("ready"));`;
   // Without the process's own flags: after `node --input-type=module -e …` the source would be a module, and have no `require`.
-  const worker = new Worker(source, { eval: true, workerData: start, execArgv: [] });
+  const worker = new NodeWorker(source, { eval: true, workerData: start, execArgv: [] });
   const ready = new Promise<void>((resolve, reject) => {
     worker.once("message", () => {
       worker.unref(); // an idle pool must not keep the process alive
