@@ -1,6 +1,8 @@
 import { CONSTANTS_BYTES, storeConstants } from "../attention/constants";
 import { CHUNK, OUT_AT, clearState, finish, merge, packQuad, softmax, stateBytes } from "../attention/quad";
 import { cellOf, slotsOf } from "../attention/slots";
+import { keysBytes, packKeys, packQueries16, scoreKeys, scoreRows } from "../attention/keys_int";
+import { GROUP, addGroup, addRows, packValues, turnOut } from "../attention/values_int";
 import { BLOCK, COLUMN, addHalves, addValues, scoreHalves, scoreQuad } from "../attention/tile";
 import { Format, factorOf, rowBytes, widenRow } from "../cache";
 
@@ -27,7 +29,7 @@ export function attention(out: usize, q: usize, kCache: usize, vCache: usize, ro
       const n = tokensOfSequence(rows, t, last), R = n * group, quads = (R + 3) >> 2, first = <usize>(t * H + g * group) * headBytes;
       const stripe = <usize>((load<u32>(rows + (<usize>t << 2)) * G + g) * N), cells = cellsOf(positions, t + n - 1);
       const keys = kCache + stripe * rowBytes(<Format>kCacheFormat, D), values = vCache + stripe * rowBytes(<Format>vCacheFormat, D);
-      const parts = packQueries(scratch, q + first, R, group, H, D, scale * LOG2E * factorOf(<Format>kCacheFormat)), states = parts + <usize>quads * bytes;
+      const parts = packQueries(scratch, q + first, R, group, H, D, scale * LOG2E, <Format>kCacheFormat), states = parts + <usize>quads * bytes;
       for (let i: u32 = 0; i < quads; i++) clearState(states + <usize>i * bytes, D);
       for (let j: u32 = 0; j < cells; j += CHUNK) {
         attend(parts, keys, values, positions + (<usize>t << 2), j, min(CHUNK, cells - j), R, group, D, <Format>kCacheFormat, <Format>vCacheFormat, scratch);
@@ -51,7 +53,7 @@ export function attention_parts(parts: usize, q: usize, kCache: usize, vCache: u
     if (j >= cells) continue;
     const stripe = <usize>((load<u32>(rows + (<usize>t << 2)) * G + g) * N);
     const keys = kCache + stripe * rowBytes(<Format>kCacheFormat, D), values = vCache + stripe * rowBytes(<Format>vCacheFormat, D);
-    packQueries(scratch, q + (<usize>(t * H + g * group) * <usize>D << 2), group, group, H, D, scale * LOG2E * factorOf(<Format>kCacheFormat));
+    packQueries(scratch, q + (<usize>(t * H + g * group) * <usize>D << 2), group, group, H, D, scale * LOG2E, <Format>kCacheFormat);
     attend(parts + <usize>unit * bytes, keys, values, positions + (<usize>t << 2), j, min(CHUNK, cells - j), group, group, D, <Format>kCacheFormat, <Format>vCacheFormat, scratch);
   }
 }
@@ -98,13 +100,14 @@ function queriesAt(scratch: usize, D: u32): usize {
   return scratch + CONSTANTS_BYTES + <usize>(D >> 2) * COLUMN;
 }
 
-/** R queries, times `factor`, by quads into the scratch; returns where the states may begin. */
-function packQueries(scratch: usize, q: usize, R: u32, group: u32, H: u32, D: u32, factor: f32): usize {
+/** R queries, times `factor`, by quads into the scratch, as keys of the format need them; returns where the states may begin. */
+function packQueries(scratch: usize, q: usize, R: u32, group: u32, H: u32, D: u32, factor: f32, format: Format): usize {
   const quads = (R + 3) >> 2, last = R - 1;
   let to = queriesAt(scratch, D);
   for (let r: u32 = 0; r < R; r += 4, to += <usize>D << 4) {
     const b = queryAt(min(r + 1, last), group, H, D), c = queryAt(min(r + 2, last), group, H, D), d = queryAt(min(r + 3, last), group, H, D);
-    packQuad(to, q + queryAt(r, group, H, D), q + b, q + c, q + d, D, factor);
+    if (format == Format.Q8_0) packQueries16(to, q + queryAt(r, group, H, D), q + b, q + c, q + d, D, factor, quads > HALVES_QUADS);
+    else packQuad(to, q + queryAt(r, group, H, D), q + b, q + c, q + d, D, factor * factorOf(format));
   }
   return to + (<usize>(quads * CHUNK) << 4);
 }
@@ -125,6 +128,7 @@ function attend(parts: usize, keys: usize, values: usize, positions: usize, j: u
 
 function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
   const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES, pairBytes = <usize>D << 3;
+  if (format == Format.Q8_0) return scoreCells8(scores, queries, keys, n, quads, D, block);
   if (quads <= HALVES_QUADS && format == Format.F16) {
     for (let i: u32 = 0; i < quads; i++) scoreHalves(scores + (<usize>(i * CHUNK) << 4), queries + (<usize>(i * D) << 4), keys, n, slots, D, scratch);
     return;
@@ -138,6 +142,7 @@ function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, quads: u
 
 function addCells(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
   const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES;
+  if (format == Format.Q8_0) return addCells8(parts, scores, values, n, quads, D, block);
   if (quads <= HALVES_QUADS && format == Format.F16) {
     for (let i: u32 = 0; i < quads; i++) addHalves(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK) << 4), values, n, slots, D, scratch);
     return;
@@ -146,5 +151,59 @@ function addCells(parts: usize, scores: usize, values: usize, n: u32, quads: u32
     const some = min(BLOCK, slots - s);
     for (let i: u32 = 0; i < some; i++) widenRow(format, block + (<usize>i << 4), COLUMN, values + <usize>cellOf(s + i, n) * row, D);
     for (let i: u32 = 0; i < quads; i++) addValues(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK + s) << 4), block, some, D);
+  }
+}
+
+function scoreCells8(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, block: usize): void {
+  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D), four = keysBytes(D);
+  if (quads <= HALVES_QUADS) {
+    for (let i: u32 = 0; i < quads; i++) scoreRows(scores + (<usize>(i * CHUNK) << 4), queries + (<usize>(i * D) << 4), keys, n, slots, D);
+    return;
+  }
+  for (let s: u32 = 0; s < slots; s += GROUP) {
+    const some = min(GROUP, slots - s);
+    for (let i: u32 = 0, to = block; i < some; i += 4, to += four) {
+      const at = s + i;
+      packKeys(to, keys + <usize>cellOf(at, n) * row, keys + <usize>cellOf(at + 1, n) * row, keys + <usize>cellOf(at + 2, n) * row, keys + <usize>cellOf(at + 3, n) * row, D);
+    }
+    for (let quad: u32 = 0; quad < quads; quad++) {
+      const q = queries + (<usize>(quad * D) << 4), to = scores + (<usize>(quad * CHUNK + s) << 4);
+      for (let i: u32 = 0, from = block; i < some; i += 4, from += four) scoreKeys(to + (<usize>i << 4), q, from, D);
+    }
+  }
+}
+
+function addCells8(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, group: usize): void {
+  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D);
+  if (quads <= HALVES_QUADS) return addCellRows(parts, scores, values, n, quads, D, group);
+  for (let s: u32 = 0; s < slots; s += GROUP) {
+    const some = min(GROUP, slots - s);
+    for (let i: u32 = 0; i < some; i += 4) {
+      const at = s + i;
+      packValues(group, i, values + <usize>cellOf(at, n) * row, values + <usize>cellOf(at + 1, n) * row, values + <usize>cellOf(at + 2, n) * row, values + <usize>cellOf(at + 3, n) * row, D);
+    }
+    for (let quad: u32 = 0; quad < quads; quad++) {
+      const p = scores + (<usize>(quad * CHUNK + s) << 4);
+      memory.fill(p + (<usize>some << 4), 0, <usize>(GROUP - some) << 4);
+      addGroup(parts + <usize>quad * stateBytes(D) + OUT_AT, p, group, D);
+    }
+  }
+  for (let quad: u32 = 0; quad < quads; quad++) turnOut(parts + <usize>quad * stateBytes(D) + OUT_AT, D);
+}
+
+function addCellRows(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, group: usize): void {
+  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D), copy = group;
+  for (let s: u32 = 0; s < n; s += GROUP) {
+    let from = values + <usize>s * row;
+    if (s + GROUP > n) {
+      memory.copy(copy, from, <usize>(n - s) * row);
+      memory.fill(copy + <usize>(n - s) * row, 0, <usize>(s + GROUP - n) * row);
+      from = copy;
+    }
+    for (let quad: u32 = 0; quad < quads; quad++) {
+      const p = scores + (<usize>(quad * CHUNK + s) << 4);
+      if (s + GROUP > slots) memory.fill(scores + (<usize>(quad * CHUNK + slots) << 4), 0, <usize>(s + GROUP - slots) << 4);
+      addRows(parts + <usize>quad * stateBytes(D) + OUT_AT, p, from, group, D);
+    }
   }
 }
