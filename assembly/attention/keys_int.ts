@@ -4,7 +4,7 @@
 // Keys, four cells woven: for each block of 32 elements f32 scale[4], i16[8][4 cells][4].
 
 import { ROUND, f16Bits, f16Halves, f16Likely, f16Rebias, f16x4, fma4, mac, opaque, totals } from "../simd";
-import { cellOf } from "./slots";
+import { slotOf } from "./slots";
 import { weave4 } from "../matmul/weave";
 import { STEP, addScores } from "./tile_int";
 
@@ -83,8 +83,8 @@ export function scoreKeys(scores: usize, q: usize, keys: usize, D: u32): void {
 /** scores [slots][4] = q · keys [n][D] as they are. q i16[D/8][4][8], scale[4]. */
 export function scoreRows(scores: usize, q: usize, keys: usize, n: u32, slots: u32, D: u32): void {
   const z = i32x4.splat(0), row = <usize>(D >> 5) * 34, qEnd = q + (<usize>D << 3), scale = v128.load(qEnd);
-  for (let slot: u32 = 0; slot < slots; slot += 2, scores += 32) {
-    let from = keys + <usize>cellOf(slot, n) * row, other = keys + <usize>cellOf(slot + 1, n) * row, a = f32x4.splat(0), b = a;
+  for (let cell: u32 = 0; cell < slots; cell += 2) {
+    let from = keys + <usize>min(cell, n - 1) * row, other = keys + <usize>min(cell + 1, n - 1) * row, a = f32x4.splat(0), b = a;
     for (let p = q; p < qEnd; ) {
       const da = f32x4.splat(f16Likely(from)), db = f32x4.splat(f16Likely(other));
       let a0 = z, a1 = z, a2 = z, a3 = z, b0 = z, b1 = z, b2 = z, b3 = z;
@@ -103,7 +103,8 @@ export function scoreRows(scores: usize, q: usize, keys: usize, n: u32, slots: u
       b = fma4(f32x4.convert_i32x4_s(totals(b0, b1, b2, b3)), db, b);
       from += 2; other += 2;
     }
-    v128.store(scores, f32x4.mul(a, scale));
-    v128.store(scores, f32x4.mul(b, scale), 16);
+    const to = scores + (<usize>slotOf(cell) << 4);
+    v128.store(to, f32x4.mul(a, scale));
+    v128.store(to, f32x4.mul(b, scale), 32);
   }
 }

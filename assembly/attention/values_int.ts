@@ -5,9 +5,9 @@
 // A group's scratch: values i16[D/4][GROUP/2][4][2]; d as floats [D/32][GROUP]; weights i16[GROUP/2][4][2] of one block; p / top [GROUP][4];
 // d / top · 32767 of one block [GROUP].
 
-import { ROUND, f16Bits, f16Halves, f16Rebias, f16x4, fma4, mac, opaque } from "../simd";
+import { ROUND, f16Bits, f16Halves, f16Likely, f16Rebias, f16x4, fma4, mac, opaque } from "../simd";
 import { weave4 } from "../matmul/weave";
-import { cellOf } from "./slots";
+import { slotOf } from "./slots";
 import { addWeighted } from "./tile_int";
 
 /** Cells that share scales. Sums of 512 · 32767 · 127 would still fit 32 bits. */
@@ -31,9 +31,8 @@ function scalesAt(group: usize, D: u32): usize {
 /** The d of four q8_0 cells, slots s to s + 3, into a group. */
 // @ts-ignore: decorator
 @inline
-function packScales(group: usize, s: u32, a: usize, b: usize, c: usize, d: usize, D: u32): void {
+function packScales(to: usize, a: usize, b: usize, c: usize, d: usize, D: u32): void {
   const bits = opaque(f16Bits(), D), rebias = opaque(f16Rebias(), D);
-  let to = scalesAt(group, D) + (<usize>s << 2);
   for (const end = a + <usize>(D >> 5) * 34; a < end; a += 34, b += 34, c += 34, d += 34, to += <usize>GROUP << 2) {
     v128.store(to, f16x4(f16Halves(a, b, c, d), bits, rebias));
   }
@@ -41,7 +40,7 @@ function packScales(group: usize, s: u32, a: usize, b: usize, c: usize, d: usize
 
 /** Four q8_0 cells, slots s to s + 3, into a group. */
 export function packValues(group: usize, s: u32, a: usize, b: usize, c: usize, d: usize, D: u32): void {
-  packScales(group, s, a, b, c, d, D);
+  packScales(scalesAt(group, D) + (<usize>s << 2), a, b, c, d, D);
   let to = group + (<usize>s << 3);
   for (const end = a + <usize>(D >> 5) * 34; a < end; ) {
     a += 2; b += 2; c += 2; d += 2;
@@ -66,25 +65,31 @@ function weaveEight(to: usize, a: v128, b: v128, c: v128, d: v128): void {
 /** out [D][4] += Σ p · value. p [GROUP][4], 0 for what a query does not see. */
 export function addGroup(out: usize, p: usize, group: usize, D: u32): void {
   const scales = scalesAt(group, D), weights = scales + (<usize>(D >> 5) * GROUP << 2), shares = weights + WEIGHTS_BYTES, scale = shares + (<usize>GROUP << 4);
-  const all = share(shares, p);
+  const all = share(shares, p, false);
   for (let d = scales; d < weights; d += <usize>GROUP << 2) {
     weigh(weights, d, all);
     for (const end = group + 8 * COLUMN; group < end; group += COLUMN, out += 64) addWeighted(out, group, group + COLUMN, weights, scale);
   }
 }
 
+/** The d of a cell, in its column of [D/32][GROUP]. */
+// @ts-ignore: decorator
+@inline
+export function widenScales(to: usize, cell: usize, D: u32): void {
+  for (const end = cell + <usize>(D >> 5) * 34; cell < end; cell += 34, to += <usize>GROUP << 2) store<f32>(to, f16Likely(cell));
+}
+
 /** out [D/8][4][8] += Σ p · value of GROUP cells as they are. */
-export function addRows(out: usize, p: usize, values: usize, group: usize, D: u32): void {
-  const scales = scalesAt(group, D), weights = scales + (<usize>(D >> 5) * GROUP << 2), shares = weights + WEIGHTS_BYTES, scale = shares + (<usize>GROUP << 4);
-  const row = <usize>(D >> 5) * 34;
-  for (let i: u32 = 0; i < GROUP; i += 4) {
-    const at = values + <usize>cellOf(i, GROUP) * row;
-    packScales(group, i, at, at + 8 * row, at + row, at + 9 * row, D);
-  }
-  const all = share(shares, p);
-  for (let d = scales; d < weights; d += <usize>GROUP << 2, values += 2) {
-    weigh(weights, d, all);
-    for (const end = values + 32; values < end; values += 8, out += 128) addEight(out, values + 2, row, weights, scale);
+export function addRows(out: usize, p: usize, values: usize, scales: usize, weights: usize, next: usize, nextScales: usize, D: u32): void {
+  const shares = weights + WEIGHTS_BYTES, scale = shares + (<usize>GROUP << 4), octets = D >> 3, row = <usize>(D >> 5) * 34, all = share(shares, p, true);
+  for (let octet: u32 = 0, begun: u32 = 0; octet < octets; octet++, values += 8, out += 128) {
+    if (octet % 4 == 0) {
+      weigh(weights, scales, all);
+      scales += <usize>GROUP << 2;
+      values += 2;
+    }
+    addEight(out, values, row, weights, scale);
+    if (next) for (const end = GROUP * (octet + 1) / octets; begun < end; begun++) widenScales(nextScales + (<usize>begun << 2), next + <usize>begun * row, D);
   }
 }
 
@@ -92,21 +97,19 @@ export function addRows(out: usize, p: usize, values: usize, group: usize, D: u3
 // @ts-ignore: decorator
 @inline
 function addEight(out: usize, values: usize, row: usize, weights: usize, scale: usize): void {
-  const z = i32x4.splat(0), end = weights + WEIGHTS_BYTES;
+  const z = i32x4.splat(0);
   let a0 = z, a1 = z, b0 = z, b1 = z, c0 = z, c1 = z, d0 = z, d1 = z;
-  for (; weights < end; values += 8 * row) {
-    for (const half = weights + 128; weights < half; weights += 16, values += row) {
-      const x = v128.load8x8_s(values), y = v128.load8x8_s(values + 8 * row);
-      const low = v128.shuffle<i16>(x, y, 0, 8, 1, 9, 2, 10, 3, 11), high = v128.shuffle<i16>(x, y, 4, 12, 5, 13, 6, 14, 7, 15);
-      let w = v128.load32_splat(weights);
-      a0 = mac(low, w, a0); a1 = mac(high, w, a1);
-      w = v128.load32_splat(weights, 4);
-      b0 = mac(low, w, b0); b1 = mac(high, w, b1);
-      w = v128.load32_splat(weights, 8);
-      c0 = mac(low, w, c0); c1 = mac(high, w, c1);
-      w = v128.load32_splat(weights, 12);
-      d0 = mac(low, w, d0); d1 = mac(high, w, d1);
-    }
+  for (const end = weights + WEIGHTS_BYTES; weights < end; weights += 16, values += 2 * row) {
+    const x = v128.load8x8_s(values), y = v128.load8x8_s(values + row);
+    const low = v128.shuffle<i16>(x, y, 0, 8, 1, 9, 2, 10, 3, 11), high = v128.shuffle<i16>(x, y, 4, 12, 5, 13, 6, 14, 7, 15);
+    let w = v128.load32_splat(weights);
+    a0 = mac(low, w, a0); a1 = mac(high, w, a1);
+    w = v128.load32_splat(weights, 4);
+    b0 = mac(low, w, b0); b1 = mac(high, w, b1);
+    w = v128.load32_splat(weights, 8);
+    c0 = mac(low, w, c0); c1 = mac(high, w, c1);
+    w = v128.load32_splat(weights, 12);
+    d0 = mac(low, w, d0); d1 = mac(high, w, d1);
   }
   addBoth(out, a0, a1, v128.load32_splat(scale)); addBoth(out + 32, b0, b1, v128.load32_splat(scale, 4));
   addBoth(out + 64, c0, c1, v128.load32_splat(scale, 8)); addBoth(out + 96, d0, d1, v128.load32_splat(scale, 12));
@@ -119,17 +122,19 @@ function addBoth(out: usize, a: v128, b: v128, scale: v128): void {
   v128.store(out, fma4(f32x4.convert_i32x4_s(b), scale, v128.load(out, 16)), 16);
 }
 
-/** shares ← p / the largest p, which follows them; returns whether every query sees every cell. */
-function share(shares: usize, p: usize): bool {
+/** shares ← p / the largest p, which is left behind the scales; returns whether every query sees every cell. `byCells`: p by slots, shares by cells. */
+function share(shares: usize, p: usize, byCells: bool): bool {
   let top = f32x4.splat(0), seen = i32x4.splat(-1);
   for (let i: usize = 0; i < <usize>GROUP << 4; i += 16) {
     const x = v128.load(p + i);
     top = f32x4.pmax(top, x);
     seen = v128.and(seen, f32x4.gt(x, f32x4.splat(0)));
   }
-  const inverse = inverseOf(top, f32x4.splat(1)), tops = shares + (<usize>GROUP << 4) + 16;
-  v128.store(tops, top);
-  for (; shares < tops - 16; shares += 16, p += 16) v128.store(shares, f32x4.mul(v128.load(p), inverse));
+  const inverse = inverseOf(top, f32x4.splat(1));
+  v128.store(shares + (<usize>GROUP << 4), top, 16);
+  for (let i: u32 = 0; i < GROUP; i++, shares += 16) {
+    v128.store(shares, f32x4.mul(v128.load(p + (<usize>(byCells ? slotOf(i) : i) << 4)), inverse));
+  }
   return i32x4.all_true(seen);
 }
 

@@ -2,7 +2,7 @@ import { CONSTANTS_BYTES, storeConstants } from "../attention/constants";
 import { CHUNK, OUT_AT, clearState, finish, merge, packQuad, softmax, stateBytes } from "../attention/quad";
 import { cellOf, slotsOf } from "../attention/slots";
 import { keysBytes, packKeys, packQueries16, scoreKeys, scoreRows } from "../attention/keys_int";
-import { GROUP, addGroup, addRows, packValues, turnOut } from "../attention/values_int";
+import { GROUP, addGroup, addRows, packValues, turnOut, widenScales } from "../attention/values_int";
 import { BLOCK, COLUMN, addHalves, addValues, scoreHalves, scoreQuad } from "../attention/tile";
 import { Format, factorOf, rowBytes, widenRow } from "../cache";
 
@@ -192,18 +192,25 @@ function addCells8(parts: usize, scores: usize, values: usize, n: u32, quads: u3
 }
 
 function addCellRows(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, group: usize): void {
-  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D), copy = group;
+  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D), bytes = <usize>D << 2, weights = group + <usize>GROUP * row;
+  let scales = weights + 2048, nextScales = scales + bytes, from = groupAt(values, 0, n, row, group);
+  for (let i: u32 = 0; i < GROUP; i++) widenScales(scales + (<usize>i << 2), from + <usize>i * row, D);
   for (let s: u32 = 0; s < n; s += GROUP) {
-    let from = values + <usize>s * row;
-    if (s + GROUP > n) {
-      memory.copy(copy, from, <usize>(n - s) * row);
-      memory.fill(copy + <usize>(n - s) * row, 0, <usize>(s + GROUP - n) * row);
-      from = copy;
+    const next = s + GROUP < n ? groupAt(values, s + GROUP, n, row, group) : 0;
+    if (s + GROUP > slots) for (let i: u32 = 0; i < quads; i++) memory.fill(scores + (<usize>(i * CHUNK + slots) << 4), 0, <usize>(s + GROUP - slots) << 4);
+    for (let i: u32 = 0; i < quads; i++) {
+      addRows(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK + s) << 4), from, scales, weights, i == 0 ? next : 0, nextScales, D);
     }
-    for (let quad: u32 = 0; quad < quads; quad++) {
-      const p = scores + (<usize>(quad * CHUNK + s) << 4);
-      if (s + GROUP > slots) memory.fill(scores + (<usize>(quad * CHUNK + slots) << 4), 0, <usize>(s + GROUP - slots) << 4);
-      addRows(parts + <usize>quad * stateBytes(D) + OUT_AT, p, from, group, D);
-    }
+    const t = scales; scales = nextScales; nextScales = t;
+    from = next;
   }
+}
+
+/** GROUP cells from s on: where they are, or in the scratch, zeros behind the last of n. */
+function groupAt(values: usize, s: u32, n: u32, row: usize, scratch: usize): usize {
+  const from = values + <usize>s * row;
+  if (s + GROUP <= n) return from;
+  memory.copy(scratch, from, <usize>(n - s) * row);
+  memory.fill(scratch + <usize>(n - s) * row, 0, <usize>(s + GROUP - n) * row);
+  return scratch;
 }
