@@ -1,17 +1,14 @@
+import { addCells, packQueriesOf, scoreCells } from "../attention/cells";
 import { CONSTANTS_BYTES, storeConstants } from "../attention/constants";
-import { CHUNK, OUT_AT, clearState, finish, merge, packQuad, softmax, stateBytes } from "../attention/quad";
-import { cellOf, slotsOf } from "../attention/slots";
-import { keysBytes, packKeys, packQueries16, scoreKeys, scoreRows } from "../attention/keys_int";
-import { GROUP, addGroup, addRows, packValues, turnOut, widenScales } from "../attention/values_int";
-import { BLOCK, COLUMN, addHalves, addValues, scoreHalves, scoreQuad } from "../attention/tile";
-import { Format, factorOf, rowBytes, widenRow } from "../cache";
+import { CHUNK, OUT_AT, clearState, finish, merge, softmax, stateBytes } from "../attention/quad";
+import { slotsOf } from "../attention/slots";
+import { COLUMN } from "../attention/tile";
+import { Format, factorOf, rowBytes } from "../cache";
 
 /** Queries for which cells are widened once, at least one token's. ts/graph/ops/attention.ts has the same numbers. */
 const QUERIES: u32 = 64;
 /** Units that a ubatch should give: fewer queries share a unit in a small one. */
 const UNITS: u32 = 16;
-/** Most quads that read halves as they are: widening them in memory first pays from three on. */
-const HALVES_QUADS: u32 = 2;
 /** log2 e: powers of two take fewer steps than powers of e. */
 const LOG2E: f32 = 1.44269504;
 
@@ -106,8 +103,7 @@ function packQueries(scratch: usize, q: usize, R: u32, group: u32, H: u32, D: u3
   let to = queriesAt(scratch, D);
   for (let r: u32 = 0; r < R; r += 4, to += <usize>D << 4) {
     const b = queryAt(min(r + 1, last), group, H, D), c = queryAt(min(r + 2, last), group, H, D), d = queryAt(min(r + 3, last), group, H, D);
-    if (format == Format.Q8_0) packQueries16(to, q + queryAt(r, group, H, D), q + b, q + c, q + d, D, factor, quads > HALVES_QUADS);
-    else packQuad(to, q + queryAt(r, group, H, D), q + b, q + c, q + d, D, factor * factorOf(format));
+    packQueriesOf(format, quads, to, q + queryAt(r, group, H, D), q + b, q + c, q + d, D, factor);
   }
   return to + (<usize>(quads * CHUNK) << 4);
 }
@@ -124,93 +120,4 @@ function attend(parts: usize, keys: usize, values: usize, positions: usize, j: u
     memory.fill(part + OUT_AT, 0, <usize>D << 4);
   }
   addCells(parts, scores, values + <usize>j * rowBytes(vFormat, D), n, quads, D, vFormat, scratch);
-}
-
-function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
-  const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES, pairBytes = <usize>D << 3;
-  if (format == Format.Q8_0) return scoreCells8(scores, queries, keys, n, quads, D, block);
-  if (quads <= HALVES_QUADS && format == Format.F16) {
-    for (let i: u32 = 0; i < quads; i++) scoreHalves(scores + (<usize>(i * CHUNK) << 4), queries + (<usize>(i * D) << 4), keys, n, slots, D, scratch);
-    return;
-  }
-  for (let s: u32 = 0; s < slots; s += BLOCK) {
-    const some = min(BLOCK, slots - s);
-    for (let i: u32 = 0; i < some; i++) widenRow(format, block + <usize>(i >> 1) * pairBytes + (<usize>(i & 1) << 4), 32, keys + <usize>cellOf(s + i, n) * row, D);
-    for (let i: u32 = 0; i < quads; i++) scoreQuad(scores + (<usize>(i * CHUNK + s) << 4), queries + (<usize>(i * D) << 4), block, some, D);
-  }
-}
-
-function addCells(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
-  const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES;
-  if (format == Format.Q8_0) return addCells8(parts, scores, values, n, quads, D, block);
-  if (quads <= HALVES_QUADS && format == Format.F16) {
-    for (let i: u32 = 0; i < quads; i++) addHalves(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK) << 4), values, n, slots, D, scratch);
-    return;
-  }
-  for (let s: u32 = 0; s < slots; s += BLOCK) {
-    const some = min(BLOCK, slots - s);
-    for (let i: u32 = 0; i < some; i++) widenRow(format, block + (<usize>i << 4), COLUMN, values + <usize>cellOf(s + i, n) * row, D);
-    for (let i: u32 = 0; i < quads; i++) addValues(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK + s) << 4), block, some, D);
-  }
-}
-
-function scoreCells8(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, block: usize): void {
-  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D), four = keysBytes(D);
-  if (quads <= HALVES_QUADS) {
-    for (let i: u32 = 0; i < quads; i++) scoreRows(scores + (<usize>(i * CHUNK) << 4), queries + (<usize>(i * D) << 4), keys, n, slots, D);
-    return;
-  }
-  for (let s: u32 = 0; s < slots; s += GROUP) {
-    const some = min(GROUP, slots - s);
-    for (let i: u32 = 0, to = block; i < some; i += 4, to += four) {
-      const at = s + i;
-      packKeys(to, keys + <usize>cellOf(at, n) * row, keys + <usize>cellOf(at + 1, n) * row, keys + <usize>cellOf(at + 2, n) * row, keys + <usize>cellOf(at + 3, n) * row, D);
-    }
-    for (let quad: u32 = 0; quad < quads; quad++) {
-      const q = queries + (<usize>(quad * D) << 4), to = scores + (<usize>(quad * CHUNK + s) << 4);
-      for (let i: u32 = 0, from = block; i < some; i += 4, from += four) scoreKeys(to + (<usize>i << 4), q, from, D);
-    }
-  }
-}
-
-function addCells8(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, group: usize): void {
-  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D);
-  if (quads <= HALVES_QUADS) return addCellRows(parts, scores, values, n, quads, D, group);
-  for (let s: u32 = 0; s < slots; s += GROUP) {
-    const some = min(GROUP, slots - s);
-    for (let i: u32 = 0; i < some; i += 4) {
-      const at = s + i;
-      packValues(group, i, values + <usize>cellOf(at, n) * row, values + <usize>cellOf(at + 1, n) * row, values + <usize>cellOf(at + 2, n) * row, values + <usize>cellOf(at + 3, n) * row, D);
-    }
-    for (let quad: u32 = 0; quad < quads; quad++) {
-      const p = scores + (<usize>(quad * CHUNK + s) << 4);
-      memory.fill(p + (<usize>some << 4), 0, <usize>(GROUP - some) << 4);
-      addGroup(parts + <usize>quad * stateBytes(D) + OUT_AT, p, group, D);
-    }
-  }
-  for (let quad: u32 = 0; quad < quads; quad++) turnOut(parts + <usize>quad * stateBytes(D) + OUT_AT, D);
-}
-
-function addCellRows(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, group: usize): void {
-  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D), bytes = <usize>D << 2, weights = group + <usize>GROUP * row;
-  let scales = weights + 2048, nextScales = scales + bytes, from = groupAt(values, 0, n, row, group);
-  for (let i: u32 = 0; i < GROUP; i++) widenScales(scales + (<usize>i << 2), from + <usize>i * row, D);
-  for (let s: u32 = 0; s < n; s += GROUP) {
-    const next = s + GROUP < n ? groupAt(values, s + GROUP, n, row, group) : 0;
-    if (s + GROUP > slots) for (let i: u32 = 0; i < quads; i++) memory.fill(scores + (<usize>(i * CHUNK + slots) << 4), 0, <usize>(s + GROUP - slots) << 4);
-    for (let i: u32 = 0; i < quads; i++) {
-      addRows(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK + s) << 4), from, scales, weights, i == 0 ? next : 0, nextScales, D);
-    }
-    const t = scales; scales = nextScales; nextScales = t;
-    from = next;
-  }
-}
-
-/** GROUP cells from s on: where they are, or in the scratch, zeros behind the last of n. */
-function groupAt(values: usize, s: u32, n: u32, row: usize, scratch: usize): usize {
-  const from = values + <usize>s * row;
-  if (s + GROUP <= n) return from;
-  memory.copy(scratch, from, <usize>(n - s) * row);
-  memory.fill(scratch + <usize>(n - s) * row, 0, <usize>(s + GROUP - n) * row);
-  return scratch;
 }

@@ -1,13 +1,19 @@
-// Scores over q8_0 keys. Queries are rounded to i16, a scale for each.
+// Scores over q8_0 keys. Queries are rounded to i16, a scale for each: the scores then err by 1.5e-5 of the largest product, where int8 queries
+// err by 4e-3.
 //
-// Queries of a quad: i16[D/2][4][2], then f32 scale[4].
-// Keys, four cells woven: for each block of 32 elements f32 scale[4], i16[8][4 cells][4].
+// Queries of a quad, woven for the tile: i16[D/2][4][2], or for rows: i16[D/8][4][8]; then f32 scale[4].
+// Keys of four cells, woven: for each block of 32 elements f32 scale[4], i16[8][4 cells][4].
 
-import { ROUND, f16Bits, f16Halves, f16Likely, f16Rebias, f16x4, fma4, mac, opaque, totals } from "../simd";
-import { slotOf } from "./slots";
 import { weave4 } from "../matmul/weave";
-import { STEP, addScores } from "./tile_int";
+import { ROUND, f16Bits, f16Halves, f16Likely, f16Rebias, f16x4, fma4, mac, opaque, totals } from "../simd";
+import { CHUNK } from "./quad";
+import { cellOf, slotOf, slotsOf } from "./slots";
+import { STEP, addScores } from "./tile_q8_0";
 
+/** Cells that are woven at once: [32, 256] stay in an L1 cache. */
+// @ts-ignore: decorator
+@inline
+const GROUP: u32 = 32;
 // @ts-ignore: decorator
 @inline
 const BLOCK_BYTES: usize = 16 + 8 * STEP;
@@ -15,12 +21,12 @@ const BLOCK_BYTES: usize = 16 + 8 * STEP;
 /** Bytes of four cells. */
 // @ts-ignore: decorator
 @inline
-export function keysBytes(D: u32): usize {
+function keysBytes(D: u32): usize {
   return <usize>(D >> 5) * BLOCK_BYTES;
 }
 
-/** Four queries of D floats -> i16, woven by pairs or by eights, and scales, which `factor` goes into. */
-export function packQueries16(to: usize, a: usize, b: usize, c: usize, d: usize, D: u32, factor: f32, woven: bool): void {
+/** Four queries of D floats, times `factor` -> i16 and scales. */
+export function roundQuad(to: usize, a: usize, b: usize, c: usize, d: usize, D: u32, factor: f32, woven: bool): void {
   const tops = f32x4(topOf(a, D), topOf(b, D), topOf(c, D), topOf(d, D)), bytes = <usize>D << 2;
   v128.store(to + (<usize>D << 3), f32x4.mul(tops, f32x4.splat(factor / <f32>32767.0)));
   const by = v128.and(f32x4.div(f32x4.splat(32767), tops), f32x4.gt(tops, f32x4.splat(0)));
@@ -51,7 +57,7 @@ function round8(x: usize, by: v128): v128 {
 }
 
 /** Four q8_0 cells -> keys. */
-export function packKeys(to: usize, a: usize, b: usize, c: usize, d: usize, D: u32): void {
+function packKeys(to: usize, a: usize, b: usize, c: usize, d: usize, D: u32): void {
   const bits = opaque(f16Bits(), D), rebias = opaque(f16Rebias(), D);
   for (const end = to + keysBytes(D); to < end; to += BLOCK_BYTES) {
     v128.store(to, f16x4(f16Halves(a, b, c, d), bits, rebias));
@@ -72,7 +78,7 @@ function packKey(to: usize, from: usize): usize {
 }
 
 /** scores [4 cells][4] = q · keys. */
-export function scoreKeys(scores: usize, q: usize, keys: usize, D: u32): void {
+function scoreKeys(scores: usize, q: usize, keys: usize, D: u32): void {
   const z = f32x4.splat(0);
   v128.store(scores, z); v128.store(scores, z, 16); v128.store(scores, z, 32); v128.store(scores, z, 48);
   for (const end = q + (<usize>D << 3); q < end; q += 8 * STEP, keys += BLOCK_BYTES) addScores(scores, keys + 16, q, keys);
@@ -80,7 +86,27 @@ export function scoreKeys(scores: usize, q: usize, keys: usize, D: u32): void {
   for (const end = scores + 64; scores < end; scores += 16) v128.store(scores, f32x4.mul(v128.load(scores), scale));
 }
 
-/** scores [slots][4] = q · keys [n][D] as they are. q i16[D/8][4][8], scale[4]. */
+/** scores [quads][CHUNK][4] = queries · keys, woven by groups. */
+export function scoreGroups(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, woven: usize): void {
+  const slots = slotsOf(n), row = <usize>(D >> 5) * 34, four = keysBytes(D);
+  for (let s: u32 = 0; s < slots; s += GROUP) {
+    const end = min(s + GROUP, slots);
+    for (let i = s, to = woven; i < end; i += 4, to += four) {
+      const a = cellOf(i, n), b = cellOf(i + 1, n), c = cellOf(i + 2, n), d = cellOf(i + 3, n);
+      packKeys(to, keys + <usize>a * row, keys + <usize>b * row, keys + <usize>c * row, keys + <usize>d * row, D);
+    }
+    for (let quad: u32 = 0; quad < quads; quad++) {
+      const q = queries + (<usize>(quad * D) << 4), to = scores + (<usize>(quad * CHUNK) << 4);
+      for (let i = s, from = woven; i < end; i += 4, from += four) scoreKeys(to + (<usize>i << 4), q, from, D);
+    }
+  }
+}
+
+/**
+ * scores [slots][4] = q · keys [n][D] as they are, in the order of memory: with what there is to compute on each line, one stream from DRAM
+ * keeps ahead best. The order of slots, two places 2 KiB apart, four places 34 KiB apart and reading ahead the first lines of pages all took a
+ * seventh longer over 256k cells.
+ */
 export function scoreRows(scores: usize, q: usize, keys: usize, n: u32, slots: u32, D: u32): void {
   const z = i32x4.splat(0), row = <usize>(D >> 5) * 34, qEnd = q + (<usize>D << 3), scale = v128.load(qEnd);
   for (let cell: u32 = 0; cell < slots; cell += 2) {
