@@ -104,8 +104,7 @@ export function scoreGroups(scores: usize, queries: usize, keys: usize, n: u32, 
 
 /**
  * scores [slots][4] = q · keys [n][D] as they are, in the order of memory: with what there is to compute on each line, one stream from DRAM
- * keeps ahead best. The order of slots, two places 2 KiB apart, four places 34 KiB apart and reading ahead the first lines of pages all took a
- * seventh longer over 256k cells.
+ * keeps ahead best: with the values read likewise, 75 ms over 256k cells; 88 ms in the order of slots or from four places 34 KiB apart.
  */
 export function scoreRows(scores: usize, q: usize, keys: usize, n: u32, slots: u32, D: u32): void {
   const z = i32x4.splat(0), row = <usize>(D >> 5) * 34, qEnd = q + (<usize>D << 3), scale = v128.load(qEnd);
