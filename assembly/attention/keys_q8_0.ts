@@ -1,5 +1,4 @@
-// Scores over q8_0 keys. Queries are rounded to i16, a scale for each: the scores then err by 1.5e-5 of the largest product, where int8 queries
-// err by 4e-3.
+// Scores over q8_0 keys. Queries are rounded to i16, a scale for each.
 //
 // Queries of a quad, woven for the tile: i16[D/2][4][2], or for rows: i16[D/8][4][8]; then f32 scale[4].
 // Keys of four cells, woven: for each block of 32 elements f32 scale[4], i16[8][4 cells][4].
