@@ -20,3 +20,10 @@ export function slotsOf(n: u32): u32 {
 export function cellOf(slot: u32, n: u32): u32 {
   return min((slot & ~(SLOTS - 1)) + ((slot & 1) << 3) + ((slot & (SLOTS - 1)) >> 1), n - 1);
 }
+
+/** The slot of a cell. */
+// @ts-ignore: decorator
+@inline
+export function slotOf(cell: u32): u32 {
+  return (cell & ~(SLOTS - 1)) + ((cell & 7) << 1) + ((cell >> 3) & 1);
+}

@@ -1,15 +1,14 @@
+import { addCells, packQueriesOf, scoreCells } from "../attention/cells";
 import { CONSTANTS_BYTES, storeConstants } from "../attention/constants";
-import { CHUNK, OUT_AT, clearState, finish, merge, packQuad, softmax, stateBytes } from "../attention/quad";
-import { cellOf, slotsOf } from "../attention/slots";
-import { BLOCK, COLUMN, addHalves, addValues, scoreHalves, scoreQuad } from "../attention/tile";
-import { Format, factorOf, rowBytes, widenRow } from "../cache";
+import { CHUNK, OUT_AT, clearState, finish, merge, softmax, stateBytes } from "../attention/quad";
+import { slotsOf } from "../attention/slots";
+import { COLUMN } from "../attention/tile";
+import { Format, factorOf, rowBytes } from "../cache";
 
 /** Queries for which cells are widened once, at least one token's. ts/graph/ops/attention.ts has the same numbers. */
 const QUERIES: u32 = 64;
 /** Units that a ubatch should give: fewer queries share a unit in a small one. */
 const UNITS: u32 = 16;
-/** Most quads that read halves as they are: widening them in memory first pays from three on. */
-const HALVES_QUADS: u32 = 2;
 /** log2 e: powers of two take fewer steps than powers of e. */
 const LOG2E: f32 = 1.44269504;
 
@@ -27,7 +26,7 @@ export function attention(out: usize, q: usize, kCache: usize, vCache: usize, ro
       const n = tokensOfSequence(rows, t, last), R = n * group, quads = (R + 3) >> 2, first = <usize>(t * H + g * group) * headBytes;
       const stripe = <usize>((load<u32>(rows + (<usize>t << 2)) * G + g) * N), cells = cellsOf(positions, t + n - 1);
       const keys = kCache + stripe * rowBytes(<Format>kCacheFormat, D), values = vCache + stripe * rowBytes(<Format>vCacheFormat, D);
-      const parts = packQueries(scratch, q + first, R, group, H, D, scale * LOG2E * factorOf(<Format>kCacheFormat)), states = parts + <usize>quads * bytes;
+      const parts = packQueries(scratch, q + first, R, group, H, D, scale * LOG2E, <Format>kCacheFormat), states = parts + <usize>quads * bytes;
       for (let i: u32 = 0; i < quads; i++) clearState(states + <usize>i * bytes, D);
       for (let j: u32 = 0; j < cells; j += CHUNK) {
         attend(parts, keys, values, positions + (<usize>t << 2), j, min(CHUNK, cells - j), R, group, D, <Format>kCacheFormat, <Format>vCacheFormat, scratch);
@@ -51,7 +50,7 @@ export function attention_parts(parts: usize, q: usize, kCache: usize, vCache: u
     if (j >= cells) continue;
     const stripe = <usize>((load<u32>(rows + (<usize>t << 2)) * G + g) * N);
     const keys = kCache + stripe * rowBytes(<Format>kCacheFormat, D), values = vCache + stripe * rowBytes(<Format>vCacheFormat, D);
-    packQueries(scratch, q + (<usize>(t * H + g * group) * <usize>D << 2), group, group, H, D, scale * LOG2E * factorOf(<Format>kCacheFormat));
+    packQueries(scratch, q + (<usize>(t * H + g * group) * <usize>D << 2), group, group, H, D, scale * LOG2E, <Format>kCacheFormat);
     attend(parts + <usize>unit * bytes, keys, values, positions + (<usize>t << 2), j, min(CHUNK, cells - j), group, group, D, <Format>kCacheFormat, <Format>vCacheFormat, scratch);
   }
 }
@@ -98,13 +97,13 @@ function queriesAt(scratch: usize, D: u32): usize {
   return scratch + CONSTANTS_BYTES + <usize>(D >> 2) * COLUMN;
 }
 
-/** R queries, times `factor`, by quads into the scratch; returns where the states may begin. */
-function packQueries(scratch: usize, q: usize, R: u32, group: u32, H: u32, D: u32, factor: f32): usize {
+/** R queries, times `factor`, by quads into the scratch, as keys of the format need them; returns where the states may begin. */
+function packQueries(scratch: usize, q: usize, R: u32, group: u32, H: u32, D: u32, factor: f32, format: Format): usize {
   const quads = (R + 3) >> 2, last = R - 1;
   let to = queriesAt(scratch, D);
   for (let r: u32 = 0; r < R; r += 4, to += <usize>D << 4) {
     const b = queryAt(min(r + 1, last), group, H, D), c = queryAt(min(r + 2, last), group, H, D), d = queryAt(min(r + 3, last), group, H, D);
-    packQuad(to, q + queryAt(r, group, H, D), q + b, q + c, q + d, D, factor);
+    packQueriesOf(format, quads, to, q + queryAt(r, group, H, D), q + b, q + c, q + d, D, factor);
   }
   return to + (<usize>(quads * CHUNK) << 4);
 }
@@ -121,30 +120,4 @@ function attend(parts: usize, keys: usize, values: usize, positions: usize, j: u
     memory.fill(part + OUT_AT, 0, <usize>D << 4);
   }
   addCells(parts, scores, values + <usize>j * rowBytes(vFormat, D), n, quads, D, vFormat, scratch);
-}
-
-function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
-  const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES, pairBytes = <usize>D << 3;
-  if (quads <= HALVES_QUADS && format == Format.F16) {
-    for (let i: u32 = 0; i < quads; i++) scoreHalves(scores + (<usize>(i * CHUNK) << 4), queries + (<usize>(i * D) << 4), keys, n, slots, D, scratch);
-    return;
-  }
-  for (let s: u32 = 0; s < slots; s += BLOCK) {
-    const some = min(BLOCK, slots - s);
-    for (let i: u32 = 0; i < some; i++) widenRow(format, block + <usize>(i >> 1) * pairBytes + (<usize>(i & 1) << 4), 32, keys + <usize>cellOf(s + i, n) * row, D);
-    for (let i: u32 = 0; i < quads; i++) scoreQuad(scores + (<usize>(i * CHUNK + s) << 4), queries + (<usize>(i * D) << 4), block, some, D);
-  }
-}
-
-function addCells(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
-  const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES;
-  if (quads <= HALVES_QUADS && format == Format.F16) {
-    for (let i: u32 = 0; i < quads; i++) addHalves(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK) << 4), values, n, slots, D, scratch);
-    return;
-  }
-  for (let s: u32 = 0; s < slots; s += BLOCK) {
-    const some = min(BLOCK, slots - s);
-    for (let i: u32 = 0; i < some; i++) widenRow(format, block + (<usize>i << 4), COLUMN, values + <usize>cellOf(s + i, n) * row, D);
-    for (let i: u32 = 0; i < quads; i++) addValues(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK + s) << 4), block, some, D);
-  }
 }

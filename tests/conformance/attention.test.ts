@@ -30,12 +30,13 @@ describe.each(backends.map((backend, i) => [builds[i], backend] as const))("atte
   const positions = Array.from({ length: T }, (_, t) => (t < 30 ? 1000 + t : 505 + 2 * t));
   const rows = positions.map((_, t) => (t < 30 ? 1 : 0));
   it.each([
-    ["F16", 4],
-    ["F16", 3],
-    ["F32", 4],
-    ["Q8_0", 8],
-  ] as const)("cache %s, %i heads a kv head: the same bits in one ubatch and token by token", async (cache, group) => {
-    const sizes: Case = { T, H: 2 * group, G: 2, D: 32, S: 2, N: 1100, scale: 0.2, rows, positions };
+    ["F16", 4, 32],
+    ["F16", 3, 32],
+    ["F32", 4, 32],
+    ["Q8_0", 8, 32],
+    ["Q8_0", 4, 256],
+  ] as const)("cache %s, %i heads a kv head, D %i: the same bits in one ubatch and token by token", async (cache, group, D) => {
+    const sizes: Case = { T, H: 2 * group, G: 2, D, S: 2, N: 1100, scale: 0.2, rows, positions };
     const problem = makeProblem(attention as never, attention.declaration, sizes, { weight: "F32", cache });
     const [whole] = await runProblem(backend, problem);
     const cuts = [0, 1, 2, 5, 13, 28, 29, 30, 31, T];

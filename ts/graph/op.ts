@@ -42,6 +42,8 @@ export interface OpSpec<I extends Record<string, Sig>, O extends Record<string, 
   readonly cases: readonly Case[];
   /** Largest error allowed against the reference, relative to the output's root mean square. */
   readonly tolerance: number;
+  /** The same for caches of one type, where backends may round what meets them. */
+  readonly cacheTolerance?: Readonly<Record<string, number>>;
 }
 
 type Result<O extends Record<string, Sig>> = keyof O extends "out"
@@ -61,6 +63,7 @@ export interface OpDeclaration extends OpLike {
   readonly params: Readonly<Record<string, "f32" | "u32">>;
   readonly cases: readonly Case[];
   readonly tolerance: number;
+  readonly cacheTolerance?: Readonly<Record<string, number>>;
 }
 
 /** Declares an op. See OpSpec for the fields and ops/ for examples. */
