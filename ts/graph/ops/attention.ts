@@ -41,6 +41,6 @@ export const attention = op("attention", {
     { T: 3, H: 6, G: 2, D: 32, S: 1, N: 1100, scale: 0.2, rows: [0, 0, 0], positions: [511, 512, 1090] },
   ],
   tolerance: 1e-5,
-  // the CPU rounds queries and weights to i16 there: up to 1.1e-4 on the cases above, where rounding cells to q8_0 errs by 4e-3
-  cacheTolerance: { Q8_0: 3e-4 },
+  // the CPU rounds queries and weights to i16 there: at most 1.4e-4 in 84 draws of such cases, where the rounding of cells to q8_0 errs by 4e-3
+  cacheTolerance: { Q8_0: 2e-4 },
 });
