@@ -67,9 +67,9 @@ describe("tandem run", () => {
       "-ngl",
       "0",
       "--json",
-      "The `open()` function",
+      "PostgreSQL is",
     ]);
-    expect(JSON.parse(raw.stdout)).toMatchObject({ text: " is used to", finishReason: "length", promptTokens: 5 });
+    expect(JSON.parse(raw.stdout)).toMatchObject({ text: " a fully feature", finishReason: "length", promptTokens: 3 });
     const system = tandem([...greedy, "-n", "1", "-sys", "Be short.", "--json", "hi"]);
     const plain = tandem([...greedy, "-n", "1", "--json", "hi"]);
     expect((JSON.parse(system.stdout) as Answer).promptTokens).toBeGreaterThan((JSON.parse(plain.stdout) as Answer).promptTokens);
