@@ -3,6 +3,7 @@
 // Queries of a quad, woven for the tile: i16[D/2][4][2], or for rows: i16[D/8][4][8]; then f32 scale[4].
 // Keys of four cells, woven: for each block of 32 elements f32 scale[4], i16[8][4 cells][4].
 
+import { Format, rowBytes } from "../cache";
 import { weave4 } from "../matmul/weave";
 import { ROUND, f16Bits, f16Halves, f16Likely, f16Rebias, f16x4, fma4, mac, opaque, totals } from "../simd";
 import { CHUNK } from "./quad";
@@ -87,7 +88,7 @@ function scoreKeys(scores: usize, q: usize, keys: usize, D: u32): void {
 
 /** scores [quads][CHUNK][4] = queries · keys, woven by groups. */
 export function scoreGroups(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, woven: usize): void {
-  const slots = slotsOf(n), row = <usize>(D >> 5) * 34, four = keysBytes(D);
+  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D), four = keysBytes(D);
   for (let s: u32 = 0; s < slots; s += GROUP) {
     const end = min(s + GROUP, slots);
     for (let i = s, to = woven; i < end; i += 4, to += four) {
@@ -106,7 +107,7 @@ export function scoreGroups(scores: usize, queries: usize, keys: usize, n: u32, 
  * keeps ahead best: with the values read likewise, 75 ms over 256k cells; 88 ms in the order of slots or from four places 34 KiB apart.
  */
 export function scoreRows(scores: usize, q: usize, keys: usize, n: u32, slots: u32, D: u32): void {
-  const z = i32x4.splat(0), row = <usize>(D >> 5) * 34, qEnd = q + (<usize>D << 3), scale = v128.load(qEnd);
+  const z = i32x4.splat(0), row = rowBytes(Format.Q8_0, D), qEnd = q + (<usize>D << 3), scale = v128.load(qEnd);
   for (let cell: u32 = 0; cell < slots; cell += 2) {
     let from = keys + <usize>min(cell, n - 1) * row, other = keys + <usize>min(cell + 1, n - 1) * row, a = f32x4.splat(0), b = a;
     for (let p = q; p < qEnd; ) {

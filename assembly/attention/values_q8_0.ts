@@ -2,6 +2,7 @@
 //
 // Scratch of a group, woven: i16[D/4][GROUP/4][4 elements][4 cells], then its scales and the weights of one quad (weights_q8_0.ts).
 
+import { Format, rowBytes } from "../cache";
 import { weave4 } from "../matmul/weave";
 import { f16Bits, f16Halves, f16Likely, f16Rebias, f16x4, mac, opaque } from "../simd";
 import { CHUNK, OUT_AT, stateBytes } from "./quad";
@@ -16,7 +17,7 @@ const COLUMN: usize = <usize>GROUP << 3;
 
 /** parts: states [quads], whose values are [D/8][4][8], += scores [quads][CHUNK][4] · values [n][D], woven by groups. */
 export function addGroups(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, woven: usize): void {
-  const slots = slotsOf(n), row = <usize>(D >> 5) * 34, scales = woven + (<usize>D << 1) * GROUP, weights = scales + <usize>(D >> 5) * BLOCK_SCALES;
+  const slots = slotsOf(n), row = rowBytes(Format.Q8_0, D), scales = woven + (<usize>D << 1) * GROUP, weights = scales + <usize>(D >> 5) * BLOCK_SCALES;
   clearBehind(scores, slots, quads);
   for (let s: u32 = 0; s < slots; s += GROUP) {
     for (let i: u32 = 0; i < GROUP; i += 4) {
@@ -38,7 +39,7 @@ function clearBehind(scores: usize, slots: u32, quads: u32): void {
 /** Four cells: into a place of each column, and their d. */
 function packValues(to: usize, scales: usize, a: usize, b: usize, c: usize, d: usize, D: u32): void {
   const bits = opaque(f16Bits(), D), rebias = opaque(f16Rebias(), D);
-  for (const end = a + <usize>(D >> 5) * 34; a < end; scales += BLOCK_SCALES) {
+  for (const end = a + rowBytes(Format.Q8_0, D); a < end; scales += BLOCK_SCALES) {
     v128.store(scales, f16x4(f16Halves(a, b, c, d), bits, rebias));
     a += 2; b += 2; c += 2; d += 2;
     for (const blockEnd = a + 32; a < blockEnd; a += 8, b += 8, c += 8, d += 8, to += 2 * COLUMN) {
@@ -83,7 +84,7 @@ function turn(out: usize, D: u32): void {
  * eight elements, which fetches the cell's lines in the order of memory.
  */
 export function addRows(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, scratch: usize): void {
-  const row = <usize>(D >> 5) * 34, bytes = <usize>(D >> 5) * BLOCK_SCALES, weights = scratch + <usize>GROUP * row;
+  const row = rowBytes(Format.Q8_0, D), bytes = <usize>(D >> 5) * BLOCK_SCALES, weights = scratch + <usize>GROUP * row;
   let scales = weights + WEIGHTS_BYTES, other = scales + bytes, from = groupAt(values, 0, n, row, scratch);
   clearBehind(scores, slotsOf(n), quads);
   for (let i: u32 = 0; i < GROUP; i++) widenScales(scales, i, from, D);
@@ -111,14 +112,14 @@ function groupAt(values: usize, s: u32, n: u32, row: usize, scratch: usize): usi
 // @ts-ignore: decorator
 @inline
 function widenScales(scales: usize, i: u32, values: usize, D: u32): void {
-  const row = <usize>(D >> 5) * 34;
+  const row = rowBytes(Format.Q8_0, D);
   let cell = values + <usize>i * row, to = scales + (<usize>i << 2);
   for (const end = cell + row; cell < end; cell += 34, to += BLOCK_SCALES) store<f32>(to, f16Likely(cell));
 }
 
 /** out [D/8][4][8] += p [GROUP][4] · values of GROUP cells; nextScales ← d of the cells at `next`, unless that is 0. */
 function addGroupRows(out: usize, p: usize, values: usize, scales: usize, weights: usize, D: u32, next: usize, nextScales: usize): void {
-  const octets = D >> 3, row = <usize>(D >> 5) * 34, all = share(weights, p, true);
+  const octets = D >> 3, row = rowBytes(Format.Q8_0, D), all = share(weights, p, true);
   for (let octet: u32 = 0, read: u32 = 0; octet < octets; octet++, values += 8, out += 128) {
     if (octet % 4 == 0) {
       weigh(weights, scales, all);

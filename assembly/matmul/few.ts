@@ -12,6 +12,7 @@ import { qOffset, sum16Offset, sum32Offset, wideOffset } from "./activation";
 import { storeRows } from "./combine";
 import { streamsApart } from "./streams";
 import { dotCodes, dotCodesPair } from "./few_codes";
+import { weave4 } from "./weave";
 
 /** Tokens at most. */
 // @ts-ignore: decorator
@@ -50,24 +51,13 @@ export function few(out: usize, x: usize, w: usize, list: usize, share: u32, tok
     for (let k: u32 = 0; k < K; k += PIECE) piece(w + <usize>n * bytes, step, count, k, min(PIECE, K - k), groups, tokens, K, format, scratch);
     for (let i: u32 = 0; i < tokens; i++) {
       let to = out + (<usize>outRow(list, i) * <usize>N + <usize>n << 2);
-      if (groups == 4 && count == 4) storeSquare(to, <usize>apart << 2, sums + (<usize>i << 4), tokenSums);
-      else for (let from = sums + (<usize>i << 4); from < end; from += tokenSums, to += 4) storeRows(to, count, <usize>apart << 2, v128.load(from));
+      if (groups == 4 && count == 4) { // four groups' results of four rows: a row's lie side by side
+        const from = sums + (<usize>i << 4);
+        weave4(v128.load(from), v128.load(from + tokenSums), v128.load(from + 2 * tokenSums), v128.load(from + 3 * tokenSums), to, <usize>apart << 2);
+      } else for (let from = sums + (<usize>i << 4); from < end; from += tokenSums, to += 4) storeRows(to, count, <usize>apart << 2, v128.load(from));
     }
     r += groups;
   }
-}
-
-/** Four groups' results of four rows, `step` bytes apart from v: a row's lie side by side. */
-// @ts-ignore: decorator
-@inline
-function storeSquare(out: usize, apart: usize, v: usize, step: usize): void {
-  const a = v128.load(v), b = v128.load(v + step), c = v128.load(v + 2 * step), d = v128.load(v + 3 * step);
-  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  v128.store(out, v128.shuffle<i64>(ab, cd, 0, 2));
-  v128.store(out + apart, v128.shuffle<i64>(ab, cd, 1, 3));
-  const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7), gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  v128.store(out + 2 * apart, v128.shuffle<i64>(ef, gh, 0, 2));
-  v128.store(out + 3 * apart, v128.shuffle<i64>(ef, gh, 1, 3));
 }
 
 /** The row of out that token i of a list has; the list is 0 for tokens 0, 1, 2… */

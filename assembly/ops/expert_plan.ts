@@ -6,7 +6,7 @@
  */
 export function expert_plan(plan: usize, ids: usize, T: u32, U: u32, X: u32, begin: u32, end: u32): void {
   if (begin >= end) return;
-  const slots = T * U, list = slotsOf(plan, X), routed = plan + (<usize>(X + 2) << 2);
+  const slots = T * U, list = slotsOf(plan, X), routed = routedOf(plan, X);
   memory.fill(plan, 0, <usize>(X + 1) << 2);
   // Counts go one place up, so that after the running sum start[e + 1] is the end of e; start[e] then moves through its own run.
   for (let i: u32 = 0; i < slots; i++) {
@@ -28,6 +28,13 @@ export function expert_plan(plan: usize, ids: usize, T: u32, U: u32, X: u32, beg
   // Every start has become its end: one place up again.
   memory.copy(plan + 4, plan, <usize>X << 2);
   store<u32>(plan, 0);
+}
+
+/** Where a plan's routed experts begin; their count is the u32 before. */
+// @ts-ignore: decorator
+@inline
+export function routedOf(plan: usize, X: u32): usize {
+  return plan + (<usize>(X + 2) << 2);
 }
 
 /** Where a plan's slots begin. */

@@ -1,7 +1,7 @@
 import { isFloat, rowBytes } from "../formats/table";
 import { gemm } from "../matmul/gemm";
 import { PANEL_ROWS } from "../matmul/panel";
-import { slotsOf } from "./expert_plan";
+import { routedOf, slotsOf } from "./expert_plan";
 
 /**
  * out[t, u, n] = Σ_k x[t, B == 1 ? 0 : u, k] · w[ids[t, u], n, k]: x f32[T, B, K] (xq: the same as T · B quantised rows), w [X, N, K],
@@ -14,7 +14,7 @@ import { slotsOf } from "./expert_plan";
 export function matmul_experts(out: usize, x: usize, xq: usize, w: usize, ids: usize, plan: usize, table: usize, T: u32, U: u32, B: u32, X: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
   const expertBytes = <usize>N * rowBytes(format, K), slots = slotsOf(plan, X), perExpert = (N + PANEL_ROWS - 1) / PANEL_ROWS;
   const input = isFloat(format) ? x : xq, share = B == 1 ? U : 1;
-  const count = load<u32>(plan + (<usize>(X + 1) << 2)), routed = plan + (<usize>(X + 2) << 2);
+  const routed = routedOf(plan, X), count = load<u32>(routed - 4);
   for (let i = begin / perExpert; i < count && i * perExpert < end; i++) {
     const e = load<u32>(routed + (<usize>i << 2)), at = plan + (<usize>e << 2), start = load<u32>(at), first = i * perExpert;
     const expert = table == 0 ? w + <usize>e * expertBytes : <usize>load<u32>(table + (<usize>e << 2));

@@ -1,9 +1,8 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Model } from "../../ts/engine/model.ts";
 import { DisposedError } from "../../ts/errors.ts";
-import { GenerationQueue, type QueueOptions } from "../../ts/serving/queue.ts";
 import { embeddedModel } from "../models/trained.ts";
-import { type Alone, collect, GREEDY, ids, solo, tokensOf } from "./serve.ts";
+import { type Alone, collect, GREEDY, ids, queuesOf, solo, tokensOf } from "./serve.ts";
 
 let model: Model;
 let alone: Alone;
@@ -12,16 +11,7 @@ beforeAll(async () => {
   alone = { context: await model.createContext({ contextLength: 256 }), tokenizer: model.tokenizer };
 });
 afterAll(() => model.dispose());
-
-const queues: GenerationQueue[] = [];
-afterEach(() => {
-  for (const queue of queues.splice(0)) queue.dispose();
-});
-async function open(options: QueueOptions = {}): Promise<GenerationQueue> {
-  const queue = await GenerationQueue.create(model, { contextLength: 256, ...options });
-  queues.push(queue);
-  return queue;
-}
+const open = queuesOf(() => model);
 
 /** A promise that the test settles. */
 function gate(): { readonly opened: Promise<void>; open(): void; fail(reason: unknown): void } {

@@ -1,10 +1,10 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel, type Model } from "../../ts/engine/model.ts";
 import { ContextOverflowError, DisposedError, InvalidArgumentError, QueueFullError } from "../../ts/errors.ts";
-import { GenerationQueue, type QueueOptions } from "../../ts/serving/queue.ts";
+import { GenerationQueue } from "../../ts/serving/queue.ts";
 import type { GenerationRequest } from "../../ts/serving/request.ts";
 import { embeddedModel, worst } from "../models/trained.ts";
-import { type Alone, collect, GREEDY, ids, solo, tokensOf } from "./serve.ts";
+import { type Alone, collect, GREEDY, ids, queuesOf, solo, tokensOf } from "./serve.ts";
 
 let model: Model;
 let alone: Alone;
@@ -13,16 +13,7 @@ beforeAll(async () => {
   alone = { context: await model.createContext({ contextLength: 1024 }), tokenizer: model.tokenizer };
 });
 afterAll(() => model.dispose());
-
-const queues: GenerationQueue[] = [];
-afterEach(() => {
-  for (const queue of queues.splice(0)) queue.dispose();
-});
-async function open(options: QueueOptions = {}): Promise<GenerationQueue> {
-  const queue = await GenerationQueue.create(model, { contextLength: 256, ...options });
-  queues.push(queue);
-  return queue;
-}
+const open = queuesOf(() => model);
 const idle = { active: 0, waiting: 0 };
 
 describe("several at once", () => {

@@ -1,4 +1,7 @@
+import { afterEach } from "vitest";
 import type { Context } from "../../ts/engine/context.ts";
+import type { Model } from "../../ts/engine/model.ts";
+import { GenerationQueue, type QueueOptions } from "../../ts/serving/queue.ts";
 import type { GeneratedToken, GenerationRequest } from "../../ts/serving/request.ts";
 import type { Tokenizer } from "../../ts/text/tokenizer.ts";
 
@@ -45,4 +48,17 @@ export async function solo(
 export function watched(request: GenerationRequest): { request: GenerationRequest; logits: Float32Array[] } {
   const logits: Float32Array[] = [];
   return { request: { ...request, adjust: (row) => void logits.push(row.slice()) }, logits };
+}
+
+/** Opens queues of 256 tokens a sequence, which end with the test. */
+export function queuesOf(model: () => Model): (options?: QueueOptions) => Promise<GenerationQueue> {
+  const queues: GenerationQueue[] = [];
+  afterEach(() => {
+    for (const queue of queues.splice(0)) queue.dispose();
+  });
+  return async (options = {}) => {
+    const queue = await GenerationQueue.create(model(), { contextLength: 256, ...options });
+    queues.push(queue);
+    return queue;
+  };
 }

@@ -1,4 +1,4 @@
-/** The grammar thread's script: see scripts/grammar-script.mjs. */
+/** The grammar thread's script: see scripts/rollup-grammar.mjs. */
 import { GrammarHost } from "./host.ts";
 import type { Port, Request, Response, Standing } from "./messages.ts";
 
