@@ -5,6 +5,7 @@ import esbuild from "rollup-plugin-esbuild";
 import { assets } from "./scripts/rollup-assets.mjs";
 import { demoFiles, ownPackage } from "./scripts/rollup-demo.mjs";
 import { grammarScript } from "./scripts/rollup-grammar.mjs";
+import { notices } from "./scripts/rollup-notices.mjs";
 
 const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 const external = Object.keys(dependencies);
@@ -41,7 +42,8 @@ const grammarOnDemand = {
 const intro = 'Symbol.dispose ??= Symbol.for("Symbol.dispose");\nSymbol.asyncDispose ??= Symbol.for("Symbol.asyncDispose");';
 
 /** es2022 is what Node 20 and browsers of 2023 read; `using` is lowered for them. */
-const typescript = (options) => [
+const bundled = (options) => [
+  notices,
   nodeResolve({ extensions: [".ts", ".mjs", ".js"], browser: options.browser }),
   esbuild({ target: "es2022", tsconfig: false, minify: options.minify, jsx: "automatic", jsxImportSource: "preact" }),
 ];
@@ -59,14 +61,14 @@ const node = {
   },
   // Left to npm: shared with the user's own copies, and patched without a release of this package.
   external: (id) => id.startsWith("node:") || external.some((name) => id === name || id.startsWith(`${name}/`)),
-  plugins: [assets(), grammarScript(), ...typescript({ browser: false, minify: false }), executable],
+  plugins: [assets(), grammarScript(), ...bundled({ browser: false, minify: false }), executable],
 };
 
 /** One script with everything in it: a worker has no bundler that could find its parts. */
 const worker = {
   input: "ts/worker/engine.ts",
   output: { file: "dist/browser/worker.js", format: "es", inlineDynamicImports: true, generatedCode: "es2015", intro },
-  plugins: [grammarOnDemand, assets(), withoutNode, ...typescript({ browser: true, minify: true })],
+  plugins: [grammarOnDemand, assets(), withoutNode, ...bundled({ browser: true, minify: true })],
 };
 
 /** What a page imports: small, and the worker's script in a chunk that is fetched when a model is loaded. */
@@ -80,7 +82,7 @@ const page = {
     generatedCode: "es2015",
     intro,
   },
-  plugins: [workerScript, grammarScript(), assets(), withoutNode, ...typescript({ browser: true, minify: false })],
+  plugins: [workerScript, grammarScript(), assets(), withoutNode, ...bundled({ browser: true, minify: false })],
 };
 
 /** The demo, self-contained: its page, style, the library and the example model. */
@@ -101,7 +103,7 @@ const demo = {
     grammarScript(),
     assets(),
     withoutNode,
-    ...typescript({ browser: true, minify: true }),
+    ...bundled({ browser: true, minify: true }),
   ],
 };
 

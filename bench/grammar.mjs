@@ -7,8 +7,8 @@
 
 import { Constraint } from "../ts/api/grammar/constraint.ts";
 import { Grammars } from "../ts/api/grammar/grammars.ts";
-import { SchemaGrammar } from "../ts/api/grammar/schema-grammar.ts";
-import { writeGrammar } from "../ts/api/grammar/terminals.ts";
+import { SchemaGrammar } from "../ts/api/schema/schema-grammar.ts";
+import { writeGrammar } from "../ts/api/schema/terminals.ts";
 import { loadModel } from "../ts/engine/model.ts";
 import { Sampler } from "../ts/engine/sampler.ts";
 import { Tokenizer } from "../ts/text/tokenizer.ts";

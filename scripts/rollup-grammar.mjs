@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { addNotice } from "./rollup-notices.mjs";
 
 const SOURCE = "tandem:grammar-script";
 const ENTRY = fileURLToPath(new URL("../ts/api/grammar/serve.ts", import.meta.url));
@@ -40,7 +41,9 @@ const xgrammar = {
 };
 
 function bindingModule() {
-  let text = readFileSync(createRequire(import.meta.url).resolve("@mlc-ai/web-xgrammar"), "utf8");
+  const path = createRequire(import.meta.url).resolve("@mlc-ai/web-xgrammar");
+  addNotice(path);
+  let text = readFileSync(path, "utf8");
   // No file is read and no process touched: the WebAssembly is inlined, and a page's path is the same everywhere.
   text = replaced(text, "await import('module')", "{}");
   text = replaced(text, "require('u' + 'rl').pathToFileURL(__filename).href", '""');

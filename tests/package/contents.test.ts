@@ -8,7 +8,7 @@ const tarball = inject("tarball");
 const packed = inject("packed");
 
 it("ships the build and its papers: no sources, models or leftovers", () => {
-  const papers = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "ARCHITECTURE.md"];
+  const papers = ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "ARCHITECTURE.md", "dist/THIRD-PARTY-NOTICES.txt"];
   const others = packed.files.map((file) => file.path).filter((name) => !papers.includes(name));
   const page = ["dist/page/app.css", "dist/page/index.html"];
   expect(others.filter((name) => !/^dist\/.+\.(js|d\.ts)$/.test(name)).sort()).toEqual(page);
@@ -16,6 +16,12 @@ it("ships the build and its papers: no sources, models or leftovers", () => {
     packed.files.reduce((sum, { path: name, size }) => (name.startsWith("dist/page/") === ofPage ? sum + size : sum), 0);
   expect(bytesOf(false)).toBeLessThan(6e6);
   expect(bytesOf(true)).toBeLessThan(2.2e6);
+});
+
+it("hands on the licences of the packages that it contains", () => {
+  const notices = readFileSync(path.join(project, "node_modules/tandem-llm/dist/THIRD-PARTY-NOTICES.txt"), "utf8");
+  const contained = ["@huggingface/jinja", "@huggingface/tokenizers", "@mlc-ai/web-xgrammar", "assemblyscript", "preact", "uplot"];
+  for (const name of contained) expect(notices).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(.+\\)$`, "m"));
 });
 
 it("has every file that its exports and its command name", () => {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../errors.ts";
 import type { ConstraintOptions } from "./grammar/constraint.ts";
-import { SchemaGrammar } from "./grammar/schema-grammar.ts";
-import { writeGrammar } from "./grammar/terminals.ts";
+import { SchemaGrammar } from "./schema/schema-grammar.ts";
+import { writeGrammar } from "./schema/terminals.ts";
 import type { ToolUse } from "./tool-choice.ts";
 import { callGrammar, callsGrammar } from "./tools/call-grammar.ts";
 import { CALL_OPEN } from "./tools/call-reader.ts";

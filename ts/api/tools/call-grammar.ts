@@ -1,6 +1,6 @@
 import { UnsupportedSchemaError } from "../../errors.ts";
-import { SchemaGrammar } from "../grammar/schema-grammar.ts";
-import { alternatives, FORMATS, literal, repeated } from "../grammar/terminals.ts";
+import { SchemaGrammar } from "../schema/schema-grammar.ts";
+import { alternatives, FORMATS, literal, repeated } from "../schema/terminals.ts";
 import type { FunctionTool } from "../types.ts";
 import { CALL_CLOSE, CALL_OPEN } from "./call-reader.ts";
 import type { ToolFormat } from "./format.ts";
