@@ -5,7 +5,7 @@
 // Speeds are medians of interleaved rounds; a checkpoint brings R and S back between them. --profile adds the share of each op.
 
 import { parseArgs } from "node:util";
-import { loadModel, printProfile } from "../dist/index.js";
+import { loadModel, openGguf, printProfile } from "../dist/index.js";
 
 const UBATCH = 512;
 const SINGLES = 16;
@@ -88,5 +88,17 @@ for (const kind of ["prompt", "single"]) {
   const name = kind === "prompt" ? `T = ${UBATCH}` : "T = 1";
   console.log(`${name.padEnd(8)} ${empty.toFixed(1).padStart(7)} ${full.toFixed(1).padStart(7)}   ${((100 * full) / empty).toFixed(0)} %`);
 }
+// What arithmetic alone allows: the weights of the layers, which each token of a prompt meets, beside the cells' keys and values.
+const { L, X, U, H, D, recurrent } = model.config;
+const file = await openGguf(positionals[0]);
+let weights = 0;
+for (const { name, shape } of file.tensors.values())
+  if (/^blk\.\d+\./.test(name) && Number(name.split(".")[1]) < L)
+    weights += (shape.reduce((a, b) => a * b, 1) * (name.includes("_exps") ? U / X : 1)) / 1e9;
+const attention = (2 * H * D * cells * recurrent.filter((delta) => !delta).length) / 1e9;
+const share = (100 * weights) / (weights + attention);
+console.log(
+  `by count, for a token of a prompt: ${weights.toFixed(2)} GMAC of weights, ${attention.toFixed(2)} of ${cells} cells: at one rate ${share.toFixed(0)} %`,
+);
 if (flags.profile) for (const { length, context } of contexts) console.log(`\nN_KV = ${length}\n${printProfile(await context.profile())}`);
 model.dispose();
