@@ -67,6 +67,8 @@ function workerScratchBytes(node: Node, s: Scalars): number {
       return attentionScratchBytes(s);
     case "gated_delta":
       return 8 * (16 + 2 * 4 * s.Dk!); // of eight tokens: gates, q and k, normalised
+    case "top_k":
+      return 8 * s.k!;
     default:
       return 0;
   }
