@@ -8,7 +8,7 @@ const CONSTANTS: usize = memory.data<f32>([
 
 /**
  * Constant i, from memory: for a loop to have in registers. As constants in the code, V8 makes each anew in every turn, by two or three steps on
- * the ports that the products need, from Node 22 on: x · silu(z) took twice as long.
+ * the ports that the products need, in Node 26: x · silu(z) took twice as long.
  */
 @inline
 export function constant(i: usize): v128 {
@@ -56,18 +56,4 @@ export function sumOfSquares(x: usize, n: u32): f32 {
   let sum = hsum(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
   for (; x < end; x += 4) sum += load<f32>(x) * load<f32>(x);
   return sum;
-}
-
-/** The largest of n floats, -Infinity of none; NaN compares false and so never is. Four vectors, so that a comparison does not wait for the one before. */
-export function largestOf(x: usize, n: u32): f32 {
-  let a = f32x4.splat(-Infinity), b = a, c = a, d = a;
-  const end = x + (<usize>n << 2), sixteens = x + (<usize>(n & ~15) << 2);
-  for (; x < sixteens; x += 64) {
-    a = f32x4.pmax(a, v128.load(x)); b = f32x4.pmax(b, v128.load(x, 16));
-    c = f32x4.pmax(c, v128.load(x, 32)); d = f32x4.pmax(d, v128.load(x, 48));
-  }
-  for (; x < end; x += 4) a = f32x4.pmax(a, v128.load32_splat(x));
-  a = f32x4.pmax(f32x4.pmax(a, b), f32x4.pmax(c, d));
-  a = f32x4.pmax(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
-  return f32x4.extract_lane(f32x4.pmax(a, v128.shuffle<i32>(a, a, 1, 0, 3, 2)), 0);
 }

@@ -1,4 +1,4 @@
-import { largestOf } from "../math";
+import { largestOf } from "../search";
 
 /** Logits from which the bound is taken: more would make it only little higher. */
 const SAMPLE: u32 = 16384;
