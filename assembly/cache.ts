@@ -41,12 +41,26 @@ export function toHalf(value: f32): u16 {
   return <u16>(sign | ((magnitude + 0x0fff + ((magnitude >> 13) & 1) - 0x38000000) >> 13));
 }
 
+/** The same for four, in the low halves of 32-bit lanes. */
+@inline
+function toHalves(value: v128): v128 {
+  const sign = v128.and(i32x4.shr_u(value, 16), i32x4.splat(0x8000)), m = v128.and(value, i32x4.splat(0x7fffffff));
+  const odd = v128.and(i32x4.shr_u(m, 13), i32x4.splat(1));
+  const normal = i32x4.shr_u(i32x4.add(i32x4.add(m, odd), i32x4.splat(0x0fff - 0x38000000)), 13);
+  const subnormal = i32x4.sub(f32x4.add(m, f32x4.splat(0.5)), i32x4.splat(0x3f000000));
+  const nan = v128.and(i32x4.gt_s(m, i32x4.splat(0x7f800000)), i32x4.splat(0x0200));
+  const finite = v128.bitselect(subnormal, normal, i32x4.lt_s(m, i32x4.splat(0x38800000)));
+  return v128.or(sign, v128.bitselect(v128.or(nan, i32x4.splat(0x7c00)), finite, i32x4.gt_s(m, i32x4.splat(0x477fffff))));
+}
+
 /** Rounds D floats at `from` to the format and stores them at `to`. */
 @inline
 export function storeRow(format: Format, to: usize, from: usize, D: u32): void {
   if (format == Format.F32) memory.copy(to, from, <usize>D << 2);
   else if (format == Format.F16) {
-    for (let i: usize = 0; i < <usize>D; i++) store<u16>(to + (i << 1), toHalf(load<f32>(from + (i << 2))));
+    const end = to + (<usize>D << 1), eights = to + (<usize>(D & ~7) << 1);
+    for (; to < eights; to += 16, from += 32) v128.store(to, i16x8.narrow_i32x4_u(toHalves(v128.load(from)), toHalves(v128.load(from, 16))));
+    for (; to < end; to += 2, from += 4) store<u16>(to, toHalf(load<f32>(from)));
   } else {
     for (let block: u32 = 0; block < D >> 5; block++) storeBlock(to + <usize>block * 34, from + (<usize>block << 7));
   }
@@ -54,15 +68,23 @@ export function storeRow(format: Format, to: usize, from: usize, D: u32): void {
 
 /** Q8_0: scale max|x| / 127 as a half, 32 rounded quotients (half away from zero, as ggml's quantize_row_q8_0_ref). */
 function storeBlock(to: usize, from: usize): void {
-  let top: f32 = 0;
-  for (let i: usize = 0; i < 128; i += 4) top = max(top, abs(load<f32>(from + i)));
-  const d: f32 = top / 127.0;
-  const inverse: f32 = d != 0 ? 1.0 / d : 0;
+  const magnitude = i32x4.splat(0x7fffffff); // magnitudes compare as their bits do
+  let most = i32x4.splat(0);
+  for (let i: usize = 0; i < 128; i += 16) most = i32x4.max_s(most, v128.and(v128.load(from + i), magnitude));
+  most = i32x4.max_s(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1));
+  const d: f32 = f32x4.extract_lane(i32x4.max_s(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2)), 0) / 127.0;
+  const inverse = f32x4.splat(d != 0 ? <f32>1.0 / d : 0);
   store<u16>(to, toHalf(d));
-  for (let i: usize = 0; i < 32; i++) {
-    const v = load<f32>(from + (i << 2)) * inverse;
-    store<i8>(to + 2 + i, <i8>(v < 0 ? <i32>(v - 0.5) : <i32>(v + 0.5)));
+  for (let i: usize = 0; i < 32; i += 16, from += 64) {
+    const low = i16x8.narrow_i32x4_s(rounded(from, inverse), rounded(from + 16, inverse));
+    v128.store(to + 2 + i, i8x16.narrow_i16x8_s(low, i16x8.narrow_i32x4_s(rounded(from + 32, inverse), rounded(from + 48, inverse))));
   }
+}
+
+@inline
+function rounded(x: usize, inverse: v128): v128 {
+  const v = f32x4.mul(v128.load(x), inverse), half = v128.or(v128.and(v, i32x4.splat(0x80000000)), f32x4.splat(0.5));
+  return i32x4.trunc_sat_f32x4_s(f32x4.add(v, half));
 }
 
 /** What widened rows lack: it goes into the other factor once, not into each element. */

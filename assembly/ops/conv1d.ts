@@ -1,5 +1,5 @@
 import { fma4 } from "../simd";
-import { silu4 } from "../math";
+import { silu } from "../gates";
 
 /** Channels that go through all tokens before the next ones: their taps, and four tokens of them, stay in L1 (8 · 1 KiB). */
 const CHANNELS_BYTES: usize = 1024;
@@ -31,11 +31,13 @@ function convolve(out: usize, x: usize, weight: usize, state: usize, tokens: u32
     for (let i: usize = 0; i < bytes; i += 16) {
       const w = weight + i;
       const late = fma4(v128.load(w + 2 * tokenBytes), v128.load(c + i), f32x4.mul(v128.load(w + 3 * tokenBytes), v128.load(d + i)));
-      v128.store(out + i, silu4(fma4(v128.load(w), v128.load(a + i), fma4(v128.load(w + tokenBytes), v128.load(b + i), late))));
+      v128.store(out + i, fma4(v128.load(w), v128.load(a + i), fma4(v128.load(w + tokenBytes), v128.load(b + i), late)));
     }
+    silu(out, out, bytes);
     a = b; b = c; c = d;
     d += tokenBytes; out += tokenBytes;
   }
+  // Stored in the last token's loop, while in registers, the state takes no less time.
   memory.copy(state, a, bytes); // a, b, c never lie before their goal: nothing is overwritten that is still to be read
   memory.copy(state + tokenBytes, b, bytes);
   memory.copy(state + 2 * tokenBytes, c, bytes);

@@ -90,6 +90,9 @@ function rowPair(S: usize, value: usize, at: usize, end: usize, out: usize, outB
 /**
  * All rows of S through one token, two at a time: while two are updated, the next two are read, and so no sum waits for itself (a row of 128 floats
  * takes 42 ns one at a time, 37 so; relaxed 39 and 30). They take turns from four places far apart, as matrices do (matmul/streams.ts).
+ * Two units do the four products of an element: that alone takes 2 cycles for four of them, all of it 2.5 (relaxed, S in L2; from L3, where that of
+ * many streams lies, 2.7). Four rows at a time gained nothing there and lost a quarter without relaxed SIMD, where registers run out; two turns
+ * of the loop at once gained 2 % and lost 8.
  */
 function oneToken(S: usize, Dv: u32, at: usize, out: usize, keyBytes: usize): void {
   const q = at + HEADER, k = q + keyBytes, decay = load<f32>(at), beta = load<f32>(at, 4), kq = load<f32>(at, 8), g = f32x4.splat(decay);

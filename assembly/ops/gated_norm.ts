@@ -1,4 +1,5 @@
-import { silu1, silu4, sumOfSquares } from "../math";
+import { mulSilu } from "../gates";
+import { sumOfSquares } from "../math";
 
 /** Unit: one head (row t). x, gate, out [T, D], weight [D]. */
 export function gated_norm(out: usize, x: usize, gate: usize, weight: usize, T: u32, D: u32, eps: f32, begin: u32, end: u32): void {
@@ -11,11 +12,9 @@ export function gated_norm(out: usize, x: usize, gate: usize, weight: usize, T: 
     const scale: f32 = 1.0 / sqrt<f32>(sumOfSquares(from, D) / <f32>D + eps);
     const scales = f32x4.splat(scale);
     for (let i: usize = 0; i < whole; i += 16) {
-      const normed = f32x4.mul(f32x4.mul(v128.load(from + i), scales), v128.load(weight + i));
-      v128.store(to + i, f32x4.mul(normed, silu4(v128.load(z + i))));
+      v128.store(to + i, f32x4.mul(f32x4.mul(v128.load(from + i), scales), v128.load(weight + i)));
     }
-    for (let i = whole; i < rowBytes; i += 4) {
-      store<f32>(to + i, load<f32>(from + i) * scale * load<f32>(weight + i) * silu1(load<f32>(z + i)));
-    }
+    for (let i = whole; i < rowBytes; i += 4) store<f32>(to + i, load<f32>(from + i) * scale * load<f32>(weight + i));
+    mulSilu(to, to, z, rowBytes);
   }
 }

@@ -1,5 +1,5 @@
 import { Q8_32, activationRowBytes, qOffset, sum16Offset, sum32Offset, wideOffset } from "../matmul/activation";
-import { ROUND } from "../simd";
+import { ROUND, opaque } from "../simd";
 
 /**
  * x f32[T, K] -> int8 activations [T, K], as matmul/activation.ts lays them out. kind: 1 = blocks of 32, 2 = blocks of 256.
@@ -13,15 +13,15 @@ export function quantize(out: usize, x: usize, T: u32, K: u32, kind: u32, begin:
 
 function quantizeRow(row: usize, x: usize, K: u32, B: u32): void {
   let scale = row, sum16 = row + sum16Offset(K, B), sum32 = row + sum32Offset(K, B), q = row + qOffset(K, B), wide = row + wideOffset(K, B);
-  const blockBytes = <usize>B << 2;
+  const blockBytes = <usize>B << 2, round = opaque(f32x4.splat(ROUND), K), magnitude = opaque(i32x4.splat(0x7fffffff), K);
   for (const end = x + (<usize>K << 2); x < end; ) {
-    const largest = largestMagnitude(x, blockBytes);
+    const largest = largestMagnitude(x, blockBytes, magnitude);
     // Below 1e-30 the inverse could overflow; such a block is zero to every format. NaN stays NaN through the scale.
     const inverse = f32x4.splat(largest > 1e-30 ? 127 / largest : 0);
     store<f32>(scale, largest / 127);
     scale += 4;
     for (const blockEnd = x + blockBytes; x < blockEnd; x += 128) {
-      const a = quantize16(x, inverse), b = quantize16(x + 64, inverse);
+      const a = quantize16(x, inverse, round), b = quantize16(x + 64, inverse, round);
       v128.store(q, a);
       v128.store(q, b, 16);
       widen16(wide, a, B);
@@ -36,8 +36,7 @@ function quantizeRow(row: usize, x: usize, K: u32, B: u32): void {
 }
 
 /** max |x| of a block. Magnitudes compare as their bits do, NaN above all: i32x4.max_s is one instruction where f32x4.max is eight. */
-function largestMagnitude(x: usize, bytes: usize): f32 {
-  const magnitude = i32x4.splat(0x7fffffff);
+function largestMagnitude(x: usize, bytes: usize, magnitude: v128): f32 {
   let a = i32x4.splat(0), b = a;
   for (const end = x + bytes; x < end; x += 32) {
     a = i32x4.max_s(a, v128.and(v128.load(x), magnitude));
@@ -51,16 +50,16 @@ function largestMagnitude(x: usize, bytes: usize): f32 {
 
 // @ts-ignore: decorator
 @inline
-function rounded(x: usize, inverse: v128): v128 {
-  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), inverse), f32x4.splat(ROUND)), i32x4.splat(reinterpret<i32>(ROUND)));
+function rounded(x: usize, inverse: v128, round: v128): v128 {
+  return i32x4.sub(f32x4.add(f32x4.mul(v128.load(x), inverse), round), round);
 }
 
 /** Sixteen f32 -> sixteen int8. */
 // @ts-ignore: decorator
 @inline
-function quantize16(x: usize, inverse: v128): v128 {
-  const low = i16x8.narrow_i32x4_s(rounded(x, inverse), rounded(x + 16, inverse));
-  return i8x16.narrow_i16x8_s(low, i16x8.narrow_i32x4_s(rounded(x + 32, inverse), rounded(x + 48, inverse)));
+function quantize16(x: usize, inverse: v128, round: v128): v128 {
+  const low = i16x8.narrow_i32x4_s(rounded(x, inverse, round), rounded(x + 16, inverse, round));
+  return i8x16.narrow_i16x8_s(low, i16x8.narrow_i32x4_s(rounded(x + 32, inverse, round), rounded(x + 48, inverse, round)));
 }
 
 /** Sums of sixteen int8 each, in the first two lanes. */

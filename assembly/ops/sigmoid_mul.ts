@@ -1,4 +1,5 @@
-import { sigmoid1, sigmoid4 } from "../math";
+import { mulSigmoid } from "../gates";
+import { sigmoid1 } from "../math";
 
 /** Unit: one row t. x, out [T, F], gate [T, M] with M = 1 (a whole row) or M = F (each element). */
 export function sigmoid_mul(out: usize, x: usize, gate: usize, T: u32, F: u32, M: u32, begin: u32, end: u32): void {
@@ -13,9 +14,7 @@ export function sigmoid_mul(out: usize, x: usize, gate: usize, T: u32, F: u32, M
       for (let i: usize = 0; i < whole; i += 16) v128.store(to + i, f32x4.mul(v128.load(from + i), scales));
       for (let i = whole; i < rowBytes; i += 4) store<f32>(to + i, load<f32>(from + i) * scale);
     } else {
-      const g = gate + <usize>t * rowBytes;
-      for (let i: usize = 0; i < whole; i += 16) v128.store(to + i, f32x4.mul(v128.load(from + i), sigmoid4(v128.load(g + i))));
-      for (let i = whole; i < rowBytes; i += 4) store<f32>(to + i, load<f32>(from + i) * sigmoid1(load<f32>(g + i)));
+      mulSigmoid(to, from, gate + <usize>t * rowBytes, rowBytes);
     }
   }
 }

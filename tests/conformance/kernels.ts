@@ -17,11 +17,13 @@ export function builds(): Build[] {
 }
 
 const PAGE = 65536;
+/** Address 0 stays free, to mean "none"; on the second page lies the module's own data. */
+const RESERVED = 2 * PAGE;
 
 export class Kernels {
   readonly memory: WebAssembly.Memory;
   readonly run: Record<string, Kernel>;
-  #top = 1024; // address 0 stays free, to mean "none"
+  #top = RESERVED;
 
   constructor(build: Build, bytes = 64 << 20) {
     const pages = Math.ceil(bytes / PAGE);
@@ -44,7 +46,7 @@ export class Kernels {
 
   /** Everything allocated is free again. */
   reset(): void {
-    this.#top = 1024;
+    this.#top = RESERVED;
   }
 
   put(data: Uint8Array | Float32Array | Int32Array): number {

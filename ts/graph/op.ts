@@ -37,6 +37,8 @@ export interface OpSpec<I extends Record<string, Sig>, O extends Record<string, 
   readonly reference: (args: Arguments<I> & Arguments<O>, scalars: Scalars) => void;
   /** Independent pieces of work, as the CPU kernel's [begin, end) counts them. */
   readonly units: (scalars: Scalars) => number;
+  /** Whether a unit touches its own share of every argument that is no weight, and nothing of the others'. Default: no. */
+  readonly rowwise?: (scalars: Scalars) => boolean;
   readonly cost: (scalars: Scalars) => Cost;
   /** Sizes and index inputs that the conformance suite runs on every backend. */
   readonly cases: readonly Case[];

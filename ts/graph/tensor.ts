@@ -60,6 +60,7 @@ export interface OpLike {
   readonly outputs: Readonly<Record<string, string>>;
   readonly mutates: readonly string[];
   readonly units: (scalars: Scalars) => number;
+  readonly rowwise?: (scalars: Scalars) => boolean;
   readonly cost: (scalars: Scalars) => Cost;
   readonly check: ((scalars: Scalars) => string | undefined) | undefined;
   readonly reference: (args: never, scalars: Scalars) => void;

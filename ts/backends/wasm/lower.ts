@@ -67,6 +67,8 @@ function workerScratchBytes(node: Node, s: Scalars): number {
       return attentionScratchBytes(s);
     case "gated_delta":
       return 8 * (16 + 2 * 4 * s.Dk!); // of eight tokens: gates, q and k, normalised
+    case "top_k":
+      return 8 * s.k!;
     default:
       return 0;
   }
@@ -114,7 +116,15 @@ export class Lowering {
     const values = Object.values(node.inputs).filter(({ kind }) => kind !== "weight"); // nothing writes weights
     const reads = values.map(this.#range);
     const step = { kernel: node.op.name, nodes: [node], share: 1 };
-    return { ...step, args: this.#args(node, s), units: node.op.units(s), reads, writes, work: flops + bytes };
+    return {
+      ...step,
+      args: this.#args(node, s),
+      units: node.op.units(s),
+      rowwise: node.op.rowwise?.(s),
+      reads,
+      writes,
+      work: flops + bytes,
+    };
   }
 
   /** Few tokens over many cells: threads share each token's chunks of cells, then merge them. */
@@ -147,7 +157,7 @@ export class Lowering {
       const args = { out: xq.begin, x: this.#address(x), T: rows, K: s.K!, kind: activationKindId[kind] };
       const writes = [{ begin: xq.begin, end: xq.begin + xq.bytes }];
       const step = { kernel: "quantize", nodes: [node], share: 0 };
-      this.#commands.push({ ...step, args, units: rows, reads: [this.#range(x)], writes, work: 8 * rows * s.K! });
+      this.#commands.push({ ...step, args, units: rows, rowwise: true, reads: [this.#range(x)], writes, work: 8 * rows * s.K! });
       this.#rounded.set(kind, x.storage);
     }
     const command = this.#plain(node);

@@ -16,6 +16,8 @@ export interface Command extends Step {
   readonly units: number;
   readonly reads: readonly Range[];
   readonly writes: readonly Range[];
+  /** A unit touches its own share of every range, and nothing of the others'. */
+  readonly rowwise?: boolean;
   /** Floating-point operations and bytes together: what decides whether it is worth a barrier. */
   readonly work: number;
   /** Units drawn at a time. Default: a quarter of a thread's share. */
@@ -43,15 +45,16 @@ const TICKETS_PER_THREAD = 4;
 export function encode(commands: readonly Command[], threads: number): Int32Array<ArrayBuffer> {
   const words = new Int32Array(commands.length * COMMAND_WORDS);
   const floats = new Float32Array(words.buffer);
-  const open = new OpenRanges();
+  const open = new OpenRanges(threads);
   commands.forEach((command, i) => {
     const kernel = kernels[command.kernel];
     if (!kernel) throw new BackendError(`wasm: there is no kernel ${command.kernel}`);
     const single = command.whole || command.units === 1 || command.work < SINGLE_WORK;
     const tickets = !single && command.work >= TICKET_WORK;
-    const barrier = open.conflicts(command, single);
+    const user = { single, units: command.rowwise && !single && !tickets ? command.units : undefined };
+    const barrier = open.conflicts(command, user);
     if (barrier) open.clear();
-    open.add(command, single);
+    open.add(command, user);
     const at = i * COMMAND_WORDS;
     words[at] = kernel.opcode;
     words[at + 1] = (barrier ? FLAG.barrier : 0) | (single ? FLAG.single : 0) | (tickets ? FLAG.tickets : 0);
@@ -68,23 +71,49 @@ export function encode(commands: readonly Command[], threads: number): Int32Arra
   return words;
 }
 
+/** How threads share a command. */
+interface User {
+  /** Worker 0 does it alone. */
+  readonly single: boolean;
+  /** Of a rowwise command whose units threads share equally: each thread then has its own share of every range. */
+  readonly units: number | undefined;
+}
+
 /** What has been touched since the last barrier, by whom. */
 class OpenRanges {
-  readonly #ranges: (Range & { write: boolean; single: boolean })[] = [];
+  readonly #ranges: (Range & User & { write: boolean })[] = [];
+  readonly #threads: number;
 
-  /** Two commands conflict if they share memory that one of them writes, unless worker 0 alone does both, in order. */
-  conflicts(command: Command, single: boolean): boolean {
+  constructor(threads: number) {
+    this.#threads = threads;
+  }
+
+  /** Two commands conflict if they share memory that one of them writes, unless each thread meets there only what it has done itself. */
+  conflicts(command: Command, user: User): boolean {
     const hit = (mine: Range, write: boolean) =>
-      this.#ranges.some((o) => (o.write || write) && !(o.single && single) && o.begin < mine.end && mine.begin < o.end);
+      this.#ranges.some(
+        (o) => (o.write || write) && o.begin < mine.end && mine.begin < o.end && !this.#sameThreads(o, { ...mine, ...user }),
+      );
     return command.reads.some((range) => hit(range, false)) || command.writes.some((range) => hit(range, true));
   }
 
-  add(command: Command, single: boolean): void {
-    for (const range of command.reads) this.#ranges.push({ ...range, write: false, single });
-    for (const range of command.writes) this.#ranges.push({ ...range, write: true, single });
+  add(command: Command, user: User): void {
+    for (const range of command.reads) this.#ranges.push({ ...range, ...user, write: false });
+    for (const range of command.writes) this.#ranges.push({ ...range, ...user, write: true });
   }
 
   clear(): void {
     this.#ranges.length = 0;
+  }
+
+  /** Whether worker 0 does both, or every thread's share of the range is the same in both. */
+  #sameThreads(a: Range & User, b: Range & User): boolean {
+    if (a.single && b.single) return true;
+    if (!a.units || !b.units || a.begin !== b.begin || a.end !== b.end) return false;
+    for (let thread = 1; thread < this.#threads; thread++) {
+      const share = (units: number) => Math.floor((units * thread) / this.#threads);
+      if (share(a.units) * b.units !== share(b.units) * a.units) return false;
+    }
+    return true;
   }
 }

@@ -23,6 +23,7 @@ function binary(name: string, combine: (x: number, y: number) => number): Binary
       }
     },
     units: ({ N0, N1, N2 }) => N0! * N1! * N2!,
+    rowwise: (s) => [0, 1, 2].every((axis) => s[`M${axis}`] === s[`N${axis}`]),
     cost: ({ N0, N1, N2, N3 }) => ({ flops: N0! * N1! * N2! * N3!, bytes: 12 * N0! * N1! * N2! * N3! }),
     cases: [
       { N0: 1, N1: 1, N2: 3, N3: 256, M0: 1, M1: 1, M2: 3, M3: 256 },

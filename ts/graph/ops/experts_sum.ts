@@ -14,6 +14,7 @@ export const expertsSum = op("experts_sum", {
     }
   },
   units: ({ T }) => T!,
+  rowwise: () => true,
   cost: ({ T, U, E }) => ({ flops: 2 * T! * U! * E!, bytes: 4 * T! * E! * (U! + 1) }),
   cases: [
     { T: 1, U: 4, E: 256 },

@@ -17,6 +17,7 @@ export const gatedNorm = op("gated_norm", {
     }
   },
   units: ({ T }) => T!,
+  rowwise: () => true,
   cost: ({ T, D }) => ({ flops: 12 * T! * D!, bytes: 12 * T! * D! }),
   cases: [
     { T: 4, D: 32, eps: 1e-6 },

@@ -8,6 +8,7 @@ export const getRows = op("get_rows", {
     for (let r = 0; r < R!; r++) out.set(w.row(ids[r]!, D!), r * D!); // [D]
   },
   units: ({ R }) => R!,
+  rowwise: () => true,
   cost: ({ R, D }) => ({ flops: 0, bytes: 8 * R! * D! }),
   cases: [
     { N: 9, D: 256, R: 1, ids: [8] },

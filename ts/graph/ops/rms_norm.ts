@@ -14,6 +14,7 @@ export const rmsNorm = op("rms_norm", {
     }
   },
   units: ({ T }) => T!,
+  rowwise: () => true,
   cost: ({ T, D }) => ({ flops: 4 * T! * D!, bytes: 8 * T! * D! }),
   cases: [
     { T: 1, D: 64, eps: 1e-6 },

@@ -22,6 +22,7 @@ export const router = op("router", {
     }
   },
   units: ({ T }) => T!,
+  rowwise: () => true,
   cost: ({ T, X, U }) => ({ flops: T! * X! * U!, bytes: 4 * T! * (X! + 2 * U!) }),
   cases: [
     { T: 1, X: 16, U: 4 },

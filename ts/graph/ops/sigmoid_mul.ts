@@ -11,6 +11,7 @@ export const sigmoidMul = op("sigmoid_mul", {
     }
   },
   units: ({ T }) => T!,
+  rowwise: () => true,
   cost: ({ T, F, M }) => ({ flops: 8 * T! * F!, bytes: 4 * T! * (2 * F! + M!) }),
   cases: [
     { T: 1, F: 256, M: 1 },

@@ -8,6 +8,7 @@ export const siluMul = op("silu_mul", {
     for (let i = 0; i < T! * F!; i++) out[i] = (gate[i]! / (1 + Math.exp(-gate[i]!))) * up[i]!;
   },
   units: ({ T }) => T!,
+  rowwise: () => true,
   cost: ({ T, F }) => ({ flops: 8 * T! * F!, bytes: 12 * T! * F! }),
   cases: [
     { T: 1, F: 128 },
