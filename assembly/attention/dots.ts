@@ -1,34 +1,66 @@
-// Attention's integers by dot-adds (simd.ts, rdot32): an i16 is two bytes, so 16 products take two instructions, where the i16 way takes four and
-// widens the cells. The standard defines bytes of the second operand up to 127 only and leaves it to the machine, once and for all, how larger
-// ones are taken: by AVX-VNNI as up to 255, by ARM and AVX-VNNI-INT8 as negative. Both ways hold 16 bits, to the same sums. A machine that has
-// none of these saturates sums of two products and takes five instructions for a dot-add: the i16 way is faster there.
+// Integers of attention by dot-adds (rdot32 of simd.ts). Queries and weights are i16, which are two bytes, 256 · high + low, so 16 products with
+// int8 take two instructions; by i16 they take four, and the cells are widened besides.
+//
+// The standard defines bytes of the second operand up to 127 only and leaves to the machine, once and for all, how it takes others: AVX-VNNI as
+// 128 and more, ARM as negative. An i16 is two bytes of either kind, if not too large. Other machines let sums of two products saturate and need
+// five instructions for a dot-add: there products of i16 are faster.
+//
+// A quad, 32 numbers of each query, in bytes: u8[8][high, low][4][4].
 
 import { opaque, rdot32 } from "../simd";
 
+/** How this machine's dot-add takes bytes above 127. */
 export const enum Bytes {
-  /** No dot-adds of whole bytes. */
-  None,
+  Unusable,
   Unsigned,
   Signed,
 }
 
-/** How this machine's dot-add takes the bytes of its second operand. n: any count below 2^31. */
+// @ts-ignore: decorator
+@inline
+const UNSIGNED: i32 = 4 * 127 * 255;
+// @ts-ignore: decorator
+@inline
+const SIGNED: i32 = 4 * 127 * -1;
+
+/** n: any count below 2^31. */
 // @ts-ignore: decorator
 @inline
 export function dotBytes(n: u32): Bytes {
-  if (!ASC_FEATURE_RELAXED_SIMD) return Bytes.None;
+  if (!ASC_FEATURE_RELAXED_SIMD) return Bytes.Unusable;
   const sum = i32x4.extract_lane(rdot32(i8x16.splat(127), opaque(i8x16.splat(-1), n), i32x4.splat(0)), 0);
-  return sum == 4 * 127 * 255 ? Bytes.Unsigned : sum == -4 * 127 ? Bytes.Signed : Bytes.None;
+  return sum == UNSIGNED ? Bytes.Unsigned : sum == SIGNED ? Bytes.Signed : Bytes.Unusable;
 }
 
-/** The largest i16 whose two bytes, the low one from -128 to 127, are bytes. */
+/** The largest i16 whose high byte is one when its low byte is from -128 to 127. */
 // @ts-ignore: decorator
 @inline
 export const LARGEST: f32 = 32639;
 
-/** The high bytes of eight i16. `carry`: 128 where a low byte counts as negative from 128 on. */
+/** What to add to an i16 for its high byte: unsigned ones are 128 too large, signed ones make up for low bytes that count as negative. */
 // @ts-ignore: decorator
 @inline
-export function highBytes(x: v128, carry: v128): v128 {
-  return i16x8.shr_u(i16x8.add(x, carry), 8);
+export function carryOf(n: u32): v128 {
+  return i16x8.splat(dotBytes(n) == Bytes.Unsigned ? 128 << 8 : 128);
+}
+
+/** Bytes of a quad's block. */
+// @ts-ignore: decorator
+@inline
+export const QUAD_BYTES: usize = 256;
+
+/** What high bytes of carryOf add to the sums of four rows, i8[8][8][4], negated. */
+// @ts-ignore: decorator
+@inline
+export function excessOf(rows: usize, n: u32): v128 {
+  const excess = i8x16.splat(dotBytes(n) == Bytes.Unsigned ? -128 : 0);
+  return i32x4.neg(i32x4.add(sumOf(rows, excess), sumOf(rows + 128, excess)));
+}
+
+/** Four steps of four rows, times w. */
+// @ts-ignore: decorator
+@inline
+function sumOf(rows: usize, w: v128): v128 {
+  const half = rdot32(v128.load(rows, 32), w, rdot32(v128.load(rows), w, i32x4.splat(0)));
+  return rdot32(v128.load(rows, 96), w, rdot32(v128.load(rows, 64), w, half));
 }

@@ -1,11 +1,11 @@
 // Queries over q8_0 keys are rounded to i16, a scale for each. Of a quad, then f32 scale[4]:
 //   Woven  i16[D/2][4][2]
 //   Rows   i16[D/8][4][8]
-//   Bytes  u8[D/4][high, low][4][4], for dots.ts
+//   Bytes  u8[D/4][high, low][4][4], for dots.ts; unsigned high bytes are 128 too large
 
 import { weave4 } from "../matmul/weave";
 import { ROUND } from "../simd";
-import { Bytes, LARGEST, dotBytes, highBytes } from "./dots";
+import { LARGEST, carryOf } from "./dots";
 
 export const enum Layout {
   Woven,
@@ -20,7 +20,7 @@ export function roundQuad(to: usize, a: usize, b: usize, c: usize, d: usize, D: 
   const by = v128.and(f32x4.div(f32x4.splat(LARGEST), tops), f32x4.gt(tops, f32x4.splat(0)));
   const p = f32x4.splat(f32x4.extract_lane(by, 0)), q = f32x4.splat(f32x4.extract_lane(by, 1));
   const r = f32x4.splat(f32x4.extract_lane(by, 2)), s = f32x4.splat(f32x4.extract_lane(by, 3));
-  const carry = i16x8.splat(dotBytes(D) == Bytes.Signed ? 128 : -32768);
+  const carry = carryOf(D);
   for (let i: usize = 0; i < bytes; i += 32, to += 64) {
     const u = round8(a + i, p), v = round8(b + i, q), w = round8(c + i, r), x = round8(d + i, s);
     if (layout == Layout.Woven) weave4(u, v, w, x, to, 16);
@@ -46,15 +46,25 @@ function round8(x: usize, by: v128): v128 {
   return i16x8.narrow_i32x4_s(i32x4.sub(a, whole), i32x4.sub(b, whole));
 }
 
-/** Eight i16 of each query -> u8[2][high, low][4][4]. Unsigned high bytes are 128 too large: keys_dots.ts takes that off. */
+/** Eight i16 of each query -> u8[2][high, low][4][4] */
 // @ts-ignore: decorator
 @inline
 function storeBytes(to: usize, a: v128, b: v128, c: v128, d: v128, carry: v128): void {
-  const m = i16x8.splat(255);
-  const ab = i8x16.narrow_i16x8_u(highBytes(a, carry), highBytes(b, carry)), cd = i8x16.narrow_i16x8_u(highBytes(c, carry), highBytes(d, carry));
+  const low = i16x8.splat(255);
+  storeSteps(to, i8x16.narrow_i16x8_u(highOf(a, carry), highOf(b, carry)), i8x16.narrow_i16x8_u(highOf(c, carry), highOf(d, carry)));
+  storeSteps(to + 16, i8x16.narrow_i16x8_u(v128.and(a, low), v128.and(b, low)), i8x16.narrow_i16x8_u(v128.and(c, low), v128.and(d, low)));
+}
+
+// @ts-ignore: decorator
+@inline
+function highOf(x: v128, carry: v128): v128 {
+  return i16x8.shr_u(i16x8.add(x, carry), 8);
+}
+
+/** Two steps of two queries each. */
+// @ts-ignore: decorator
+@inline
+function storeSteps(to: usize, ab: v128, cd: v128): void {
   v128.store(to, v128.shuffle<i32>(ab, cd, 0, 2, 4, 6));
   v128.store(to, v128.shuffle<i32>(ab, cd, 1, 3, 5, 7), 32);
-  const ef = i8x16.narrow_i16x8_u(v128.and(a, m), v128.and(b, m)), gh = i8x16.narrow_i16x8_u(v128.and(c, m), v128.and(d, m));
-  v128.store(to, v128.shuffle<i32>(ef, gh, 0, 2, 4, 6), 16);
-  v128.store(to, v128.shuffle<i32>(ef, gh, 1, 3, 5, 7), 48);
 }

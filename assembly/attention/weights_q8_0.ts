@@ -36,17 +36,23 @@ function over(x: f32, v: v128): v128 {
   return v128.and(f32x4.div(f32x4.splat(x), v), f32x4.gt(v, f32x4.splat(0)));
 }
 
-/** What the scales of a group hold besides d. */
-export function compareScales(scales: usize, D: u32): void {
+/** What the scales of a group hold besides d; returns whether any d is negative. */
+export function compareScales(scales: usize, D: u32): bool {
+  let signs = i32x4.splat(0);
   for (const end = scales + <usize>(D >> 5) * BLOCK_SCALES; scales < end; scales += BLOCK_SCALES) {
     let top = f32x4.splat(0);
-    for (let i: usize = 0; i < COLUMN; i += 16) top = f32x4.pmax(top, f32x4.abs(v128.load(scales + i)));
+    for (let i: usize = 0; i < COLUMN; i += 16) {
+      const d = v128.load(scales + i);
+      top = f32x4.pmax(top, f32x4.abs(d));
+      signs = v128.or(signs, d);
+    }
     top = f32x4.pmax(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
     top = f32x4.pmax(top, v128.shuffle<i32>(top, top, 1, 0, 3, 2));
     const inverse = over(LARGEST, top);
     for (let i: usize = 0; i < COLUMN; i += 16) v128.store(scales + i, f32x4.mul(v128.load(scales + i), inverse), COLUMN);
     v128.store(scales, top, 2 * COLUMN);
   }
+  return i32x4.bitmask(signs) != 0;
 }
 
 /** p [GROUP slots][4], 0 for what a query does not see -> p / top, by slots or by cells; returns whether every query sees every cell. */
