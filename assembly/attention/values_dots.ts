@@ -36,8 +36,10 @@ export function addDots(parts: usize, scores: usize, values: usize, n: u32, quad
     const next = group == first ? second : first;
     from = s + GROUP < n ? cellsAt(values, s + GROUP, n, GROUP, row, scratch) : 0;
     const negative = compareScales(group + <usize>GROUP * D, D);
-    for (let i: u32 = 0; i < quads; i++) {
-      addGroup(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK + s) << 4), group, weights, D, negative, i == 0 ? from : 0, next, s + 3 * GROUP <= n ? from + AHEAD * row : 0);
+    const ahead = s + 3 * GROUP <= n ? from + AHEAD * row : 0;
+    addGroup(parts + OUT_AT, scores + (<usize>s << 4), group, weights, D, negative, from, next, ahead);
+    for (let i: u32 = 1; i < quads; i++) {
+      addGroup(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK + s) << 4), group, weights, D, negative, 0, 0, 0);
     }
     group = next;
   }
@@ -73,9 +75,11 @@ function weaveSixteen(to: usize, p: usize, q: usize, r: usize, s: usize): void {
 
 /**
  * out [D/8][4][8] += p [GROUP slots][4] · the group; next ← the cells at `from`, and those at `ahead` and further on are fetched, unless that is 0.
+ * Unsigned weights are 0 and more, as every d is that kv_write makes; where one is `negative`, sums of the cells are needed as over keys.
  */
 function addGroup(out: usize, p: usize, group: usize, weights: usize, D: u32, negative: bool, from: usize, next: usize, ahead: usize): void {
-  const octets = D >> 3, all = share(weights, p, true), z = i32x4.splat(0), low = opaque(i16x8.splat(255), D), carry = negative || dotBytes(D) == Bytes.Signed ? carryOf(D) : z;
+  const octets = D >> 3, all = share(weights, p, true), z = i32x4.splat(0), low = opaque(i16x8.splat(255), D);
+  const carry = negative || dotBytes(D) == Bytes.Signed ? carryOf(D) : z;
   let scales = group + <usize>GROUP * D, touched: u32 = 0;
   for (let octet: u32 = 0, step: u32 = 0; octet < octets; octet++, group += OCTET, out += 128) {
     if (octet % 4 == 0) {

@@ -1,6 +1,6 @@
 /**
- * Every op, or the one named, case and format on the relaxed build, and attention in pieces: run in Deno by relaxed.test.ts, as Node 20 has no relaxed SIMD. Prints
- * failures, a count, and the checksum of attention's bits.
+ * Every op, or the one named, in every case and format on the relaxed build, and attention in pieces: run in Deno by relaxed.test.ts, as Node 20
+ * has no relaxed SIMD. Prints failures, a count, and the checksum of the bits over q8_0 caches.
  */
 
 import { createHash } from "node:crypto";
@@ -27,7 +27,7 @@ for (const op of ops.allOps.filter(({ name }) => (process.argv[2] ?? name) === n
   }
 }
 const bits = createHash("sha256");
-for (const [cache, group, D] of attentionBits) {
+for (const [cache, group, D] of attentionBits.filter(([cache]) => cache === "Q8_0")) {
   const [whole, parts] = await attentionInPieces(backend, cache, group, D);
   bits.update(whole);
   if (Buffer.from(parts).equals(whole)) passed++;

@@ -17,13 +17,6 @@ const SIGNED = `(func $dot (param $x v128) (param $w v128) (param $c v128) (resu
     (i8x16.shuffle 0 1 2 3 8 9 10 11 16 17 18 19 24 25 26 27 (local.get $p) (local.get $q))
     (i8x16.shuffle 4 5 6 7 12 13 14 15 20 21 22 23 28 29 30 31 (local.get $p) (local.get $q)))))`;
 
-/** Bytes of $w from 0 to 255, pairs saturated to i16: as x86 does it without VNNI. */
-const SATURATED = `(func $dot (param $x v128) (param $w v128) (param $c v128) (result v128) (local $p v128) (local $q v128)
-  (local.set $p (i16x8.narrow_i32x4_s
-    (i32x4.dot_i16x8_s (i16x8.extend_low_i8x16_s (local.get $x)) (i16x8.extend_low_i8x16_u (local.get $w)))
-    (i32x4.dot_i16x8_s (i16x8.extend_high_i8x16_s (local.get $x)) (i16x8.extend_high_i8x16_u (local.get $w)))))
-  (i32x4.add (local.get $c) (i32x4.extadd_pairwise_i16x8_s (local.get $p))))`;
-
 /** The kernels with this function in place of the machine's dot-add. */
 function withDot(kernels: Uint8Array, dot: string): Uint8Array {
   const module = binaryen.readBinary(kernels);
@@ -66,12 +59,7 @@ async function runOps(op: string[], dot?: string): Promise<string> {
   return stdout;
 }
 
-test("every op on the relaxed build, in Deno", async () => {
-  await runOps([]);
-});
-
-test("attention has the same bits whatever the machine's dot-add makes of bytes above 127", async () => {
-  const here = await runOps(["attention"]);
-  expect(await runOps(["attention"], SIGNED)).toBe(here);
-  expect(await runOps(["attention"], SATURATED)).toBe(here);
-});
+test("every op on the relaxed build, in Deno, and attention to the same bits with the dot-add of an ARM machine", async () => {
+  const checksum = (await runOps([])).split("\n")[1];
+  expect((await runOps(["attention"], SIGNED)).split("\n")[1]).toBe(checksum);
+}, 30_000);
