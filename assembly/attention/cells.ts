@@ -1,11 +1,16 @@
-// Which of the ways cells of a cache take: those of each format are in tile.ts, keys_q8_0.ts and values_q8_0.ts.
+// Which of the ways cells of a cache take: tile.ts for floats; for q8_0 keys_dots.ts and values_dots.ts where the machine has dot-adds, else
+// keys_q8_0.ts and values_q8_0.ts, to the same bits.
 
 import { Format, factorOf, rowBytes, widenRow } from "../cache";
 import { CONSTANTS_BYTES } from "./constants";
-import { roundQuad, scoreGroups, scoreRows } from "./keys_q8_0";
+import { dotBytes } from "./dots";
+import { scoreDots } from "./keys_dots";
+import { scoreGroups, scoreRows } from "./keys_q8_0";
 import { CHUNK, OUT_AT, packQuad, stateBytes } from "./quad";
+import { Layout, roundQuad } from "./queries_q8_0";
 import { cellOf, slotsOf } from "./slots";
 import { BLOCK, COLUMN, addHalves, addValues, scoreHalves, scoreQuad } from "./tile";
+import { addDots } from "./values_dots";
 import { addGroups, addRows } from "./values_q8_0";
 
 /** Most quads that read cells as they are: widening or weaving them in memory first pays from three on. */
@@ -15,7 +20,7 @@ const ROWS_QUADS: u32 = 2;
 // @ts-ignore: decorator
 @inline
 export function packQueriesOf(format: Format, quads: u32, to: usize, a: usize, b: usize, c: usize, d: usize, D: u32, factor: f32): void {
-  if (format == Format.Q8_0) roundQuad(to, a, b, c, d, D, factor, quads > ROWS_QUADS);
+  if (format == Format.Q8_0) roundQuad(to, a, b, c, d, D, factor, dotBytes(D) ? Layout.Bytes : quads > ROWS_QUADS ? Layout.Woven : Layout.Rows);
   else packQuad(to, a, b, c, d, D, factor * factorOf(format));
 }
 
@@ -23,6 +28,7 @@ export function packQueriesOf(format: Format, quads: u32, to: usize, a: usize, b
 export function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
   const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES, pairBytes = <usize>D << 3;
   if (format == Format.Q8_0) {
+    if (dotBytes(D)) return scoreDots(scores, queries, keys, n, slots, quads, D, block);
     if (quads > ROWS_QUADS) return scoreGroups(scores, queries, keys, n, quads, D, block);
     for (let i: u32 = 0; i < quads; i++) scoreRows(scores + (<usize>(i * CHUNK) << 4), queries + (<usize>(i * D) << 4), keys, n, slots, D);
     return;
@@ -42,7 +48,8 @@ export function scoreCells(scores: usize, queries: usize, keys: usize, n: u32, q
 export function addCells(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, format: Format, scratch: usize): void {
   const slots = slotsOf(n), row = rowBytes(format, D), block = scratch + CONSTANTS_BYTES;
   if (format == Format.Q8_0) {
-    if (quads > ROWS_QUADS) addGroups(parts, scores, values, n, quads, D, block);
+    if (dotBytes(D)) addDots(parts, scores, values, n, quads, D, block);
+    else if (quads > ROWS_QUADS) addGroups(parts, scores, values, n, quads, D, block);
     else addRows(parts, scores, values, n, quads, D, block);
     return;
   }

@@ -1,11 +1,9 @@
-// Scores over q8_0 keys. Queries are rounded to i16, a scale for each.
+// Scores over q8_0 keys, by products of i16. Queries are in queries_q8_0.ts.
 //
-// Queries of a quad, woven for the tile: i16[D/2][4][2], or for rows: i16[D/8][4][8]; then f32 scale[4].
 // Keys of four cells, woven: for each block of 32 elements f32 scale[4], i16[8][4 cells][4].
 
 import { Format, rowBytes } from "../cache";
-import { weave4 } from "../matmul/weave";
-import { ROUND, f16Bits, f16Halves, f16Likely, f16Rebias, f16x4, fma4, mac, opaque, totals } from "../simd";
+import { f16Bits, f16Halves, f16Likely, f16Rebias, f16x4, fma4, mac, opaque, totals } from "../simd";
 import { CHUNK } from "./quad";
 import { cellOf, slotOf, slotsOf } from "./slots";
 import { STEP, addScores } from "./tile_q8_0";
@@ -23,37 +21,6 @@ const BLOCK_BYTES: usize = 16 + 8 * STEP;
 @inline
 function keysBytes(D: u32): usize {
   return <usize>(D >> 5) * BLOCK_BYTES;
-}
-
-/** Four queries of D floats, times `factor` -> i16 and scales. */
-export function roundQuad(to: usize, a: usize, b: usize, c: usize, d: usize, D: u32, factor: f32, woven: bool): void {
-  const tops = f32x4(topOf(a, D), topOf(b, D), topOf(c, D), topOf(d, D)), bytes = <usize>D << 2;
-  v128.store(to + (<usize>D << 3), f32x4.mul(tops, f32x4.splat(factor / <f32>32767.0)));
-  const by = v128.and(f32x4.div(f32x4.splat(32767), tops), f32x4.gt(tops, f32x4.splat(0)));
-  const p = f32x4.splat(f32x4.extract_lane(by, 0)), q = f32x4.splat(f32x4.extract_lane(by, 1));
-  const r = f32x4.splat(f32x4.extract_lane(by, 2)), s = f32x4.splat(f32x4.extract_lane(by, 3));
-  for (let i: usize = 0; i < bytes; i += 32, to += 64) {
-    const u = round8(a + i, p), v = round8(b + i, q), w = round8(c + i, r), x = round8(d + i, s);
-    if (woven) weave4(u, v, w, x, to, 16);
-    else {
-      v128.store(to, u); v128.store(to, v, 16); v128.store(to, w, 32); v128.store(to, x, 48);
-    }
-  }
-}
-
-/** Largest magnitude of D floats. */
-function topOf(x: usize, D: u32): f32 {
-  let top = f32x4.splat(0);
-  for (const end = x + (<usize>D << 2); x < end; x += 16) top = f32x4.pmax(top, f32x4.abs(v128.load(x)));
-  return max(max(f32x4.extract_lane(top, 0), f32x4.extract_lane(top, 1)), max(f32x4.extract_lane(top, 2), f32x4.extract_lane(top, 3)));
-}
-
-/** Eight floats, times `by`, rounded to i16. */
-// @ts-ignore: decorator
-@inline
-function round8(x: usize, by: v128): v128 {
-  const whole = f32x4.splat(ROUND), a = f32x4.add(f32x4.mul(v128.load(x), by), whole), b = f32x4.add(f32x4.mul(v128.load(x, 16), by), whole);
-  return i16x8.narrow_i32x4_s(i32x4.sub(a, whole), i32x4.sub(b, whole));
 }
 
 /** Four q8_0 cells -> keys. */

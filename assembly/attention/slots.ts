@@ -27,3 +27,20 @@ export function cellOf(slot: u32, n: u32): u32 {
 export function slotOf(cell: u32): u32 {
   return (cell & ~(SLOTS - 1)) + ((cell & 7) << 1) + ((cell >> 3) & 1);
 }
+
+/** `count` cells of n from s on: where they are, or in the scratch, where zeros follow the last of n. */
+export function cellsAt(cells: usize, s: u32, n: u32, count: u32, row: usize, scratch: usize): usize {
+  const from = cells + <usize>s * row;
+  if (s + count <= n) return from;
+  const rest = s < n ? n - s : 0;
+  memory.copy(scratch, from, <usize>rest * row);
+  memory.fill(scratch + <usize>rest * row, 0, <usize>(count - rest) * row);
+  return scratch;
+}
+
+/** Reads of each line of 272 bytes, so that they are there when their turn comes; the caller keeps the result, or the reads are dropped. */
+// @ts-ignore: decorator
+@inline
+export function touch(at: usize): u32 {
+  return load<u32>(at) | load<u32>(at, 64) | load<u32>(at, 128) | load<u32>(at, 192) | load<u32>(at, 256);
+}

@@ -6,7 +6,7 @@ import { Format, rowBytes } from "../cache";
 import { weave4 } from "../matmul/weave";
 import { f16Bits, f16Halves, f16Likely, f16Rebias, f16x4, mac, opaque } from "../simd";
 import { CHUNK, OUT_AT, stateBytes } from "./quad";
-import { cellOf, slotsOf } from "./slots";
+import { cellOf, cellsAt, slotsOf } from "./slots";
 import { addScaled, addWeighted } from "./tile_q8_0";
 import { BLOCK_SCALES, GROUP, SCALE_AT, WEIGHTS, WEIGHTS_BYTES, compareScales, share, weigh } from "./weights_q8_0";
 
@@ -31,7 +31,7 @@ export function addGroups(parts: usize, scores: usize, values: usize, n: u32, qu
 }
 
 /** Groups are whole: slots behind the last one have score 0. */
-function clearBehind(scores: usize, slots: u32, quads: u32): void {
+export function clearBehind(scores: usize, slots: u32, quads: u32): void {
   const over = slots % GROUP;
   if (over != 0) for (let i: u32 = 0; i < quads; i++) memory.fill(scores + (<usize>(i * CHUNK + slots) << 4), 0, <usize>(GROUP - over) << 4);
 }
@@ -64,7 +64,7 @@ function weaveEight(to: usize, a: v128, b: v128, c: v128, d: v128): void {
 function addGroup(out: usize, p: usize, woven: usize, scales: usize, weights: usize, D: u32): void {
   const all = share(weights, p, false);
   for (const end = out + (<usize>D << 4); out < end; scales += BLOCK_SCALES) {
-    weigh(weights, scales, all);
+    weigh(weights, scales, all, D);
     for (const blockEnd = out + 512; out < blockEnd; out += 64, woven += COLUMN) addWeighted(out, woven, woven + COLUMN, weights, weights + SCALE_AT);
   }
 }
@@ -85,11 +85,11 @@ function turn(out: usize, D: u32): void {
  */
 export function addRows(parts: usize, scores: usize, values: usize, n: u32, quads: u32, D: u32, scratch: usize): void {
   const row = rowBytes(Format.Q8_0, D), bytes = <usize>(D >> 5) * BLOCK_SCALES, weights = scratch + <usize>GROUP * row;
-  let scales = weights + WEIGHTS_BYTES, other = scales + bytes, from = groupAt(values, 0, n, row, scratch);
+  let scales = weights + WEIGHTS_BYTES, other = scales + bytes, from = cellsAt(values, 0, n, GROUP, row, scratch);
   clearBehind(scores, slotsOf(n), quads);
   for (let i: u32 = 0; i < GROUP; i++) widenScales(scales, i, from, D);
   for (let s: u32 = 0; s < n; s += GROUP) {
-    const next = s + GROUP < n ? groupAt(values, s + GROUP, n, row, scratch) : 0;
+    const next = s + GROUP < n ? cellsAt(values, s + GROUP, n, GROUP, row, scratch) : 0;
     compareScales(scales, D);
     for (let i: u32 = 0; i < quads; i++) {
       addGroupRows(parts + <usize>i * stateBytes(D) + OUT_AT, scores + (<usize>(i * CHUNK + s) << 4), from, scales, weights, D, i == 0 ? next : 0, other);
@@ -99,19 +99,10 @@ export function addRows(parts: usize, scores: usize, values: usize, n: u32, quad
   }
 }
 
-/** GROUP cells from s on: where they are, or in the scratch, where zeros follow the last of n. */
-function groupAt(values: usize, s: u32, n: u32, row: usize, scratch: usize): usize {
-  const from = values + <usize>s * row;
-  if (s + GROUP <= n) return from;
-  memory.copy(scratch, from, <usize>(n - s) * row);
-  memory.fill(scratch + <usize>(n - s) * row, 0, <usize>(s + GROUP - n) * row);
-  return scratch;
-}
-
 /** The d of a group's cell i. */
 // @ts-ignore: decorator
 @inline
-function widenScales(scales: usize, i: u32, values: usize, D: u32): void {
+export function widenScales(scales: usize, i: u32, values: usize, D: u32): void {
   const row = rowBytes(Format.Q8_0, D);
   let cell = values + <usize>i * row, to = scales + (<usize>i << 2);
   for (const end = cell + row; cell < end; cell += 34, to += BLOCK_SCALES) store<f32>(to, f16Likely(cell));
@@ -122,7 +113,7 @@ function addGroupRows(out: usize, p: usize, values: usize, scales: usize, weight
   const octets = D >> 3, row = rowBytes(Format.Q8_0, D), all = share(weights, p, true);
   for (let octet: u32 = 0, read: u32 = 0; octet < octets; octet++, values += 8, out += 128) {
     if (octet % 4 == 0) {
-      weigh(weights, scales, all);
+      weigh(weights, scales, all, D);
       scales += BLOCK_SCALES; values += 2;
     }
     addEight(out, values, row, weights);
