@@ -163,17 +163,3 @@ export function opaque(value: v128, n: u32): v128 {
 export function align16(bytes: usize): usize {
   return (bytes + 15) & ~(<usize>15);
 }
-
-/** Eight vectors, each of one i16 of v eight times. */
-// @ts-ignore: decorator
-@inline
-export function storeSplats(to: usize, v: v128): void {
-  v128.store(to, v128.shuffle<i16>(v, v, 0, 0, 0, 0, 0, 0, 0, 0));
-  v128.store(to, v128.shuffle<i16>(v, v, 1, 1, 1, 1, 1, 1, 1, 1), 16);
-  v128.store(to, v128.shuffle<i16>(v, v, 2, 2, 2, 2, 2, 2, 2, 2), 32);
-  v128.store(to, v128.shuffle<i16>(v, v, 3, 3, 3, 3, 3, 3, 3, 3), 48);
-  v128.store(to, v128.shuffle<i16>(v, v, 4, 4, 4, 4, 4, 4, 4, 4), 64);
-  v128.store(to, v128.shuffle<i16>(v, v, 5, 5, 5, 5, 5, 5, 5, 5), 80);
-  v128.store(to, v128.shuffle<i16>(v, v, 6, 6, 6, 6, 6, 6, 6, 6), 96);
-  v128.store(to, v128.shuffle<i16>(v, v, 7, 7, 7, 7, 7, 7, 7, 7), 112);
-}

@@ -2,8 +2,8 @@
 // keys_q8_0.ts and values_q8_0.ts, to the same bits.
 
 import { Format, factorOf, rowBytes, widenRow } from "../cache";
+import { dotBytes } from "../dots";
 import { CONSTANTS_BYTES } from "./constants";
-import { dotBytes } from "./dots";
 import { scoreDots } from "./keys_dots";
 import { scoreGroups, scoreRows } from "./keys_q8_0";
 import { CHUNK, OUT_AT, packQuad, stateBytes } from "./quad";

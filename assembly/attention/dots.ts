@@ -1,36 +1,11 @@
-// Integers of attention by dot-adds (rdot32 of simd.ts). Queries and weights are i16, which are two bytes, 256 · high + low, so 16 products with
-// int8 take two instructions; by i16 they take four, and the cells are widened besides.
-//
-// The standard defines bytes of the second operand up to 127 only and leaves to the machine, once and for all, how it takes others: AVX-VNNI as
-// 128 and more, ARM as negative. An i16 is two bytes of either kind, if not too large. Other machines let sums of two products saturate and need
-// five instructions for a dot-add: there products of i16 are faster.
+// Integers of attention by dot-adds. Queries and weights are i16, which are two bytes, 256 · high + low, so 16 products with int8 take two
+// instructions; by i16 they take four, and the cells are widened besides. An i16 is two bytes of the kind that the machine takes (../dots.ts), if
+// not too large.
 //
 // A quad, 32 numbers of each query, in bytes: u8[8][high, low][4][4].
 
-import { opaque, rdot32 } from "../simd";
-
-/** How this machine's dot-add takes bytes above 127. */
-export const enum Bytes {
-  Unusable,
-  Unsigned,
-  Signed,
-}
-
-// @ts-ignore: decorator
-@inline
-const UNSIGNED: i32 = 4 * 127 * 255;
-// @ts-ignore: decorator
-@inline
-const SIGNED: i32 = 4 * 127 * -1;
-
-/** n: any count below 2^31. */
-// @ts-ignore: decorator
-@inline
-export function dotBytes(n: u32): Bytes {
-  if (!ASC_FEATURE_RELAXED_SIMD) return Bytes.Unusable;
-  const sum = i32x4.extract_lane(rdot32(i8x16.splat(127), opaque(i8x16.splat(-1), n), i32x4.splat(0)), 0);
-  return sum == UNSIGNED ? Bytes.Unsigned : sum == SIGNED ? Bytes.Signed : Bytes.Unusable;
-}
+import { Bytes, dotBytes } from "../dots";
+import { rdot32 } from "../simd";
 
 /** The largest i16 whose high byte is one when its low byte is from -128 to 127. */
 // @ts-ignore: decorator

@@ -6,7 +6,8 @@
 
 import { Format, rowBytes } from "../cache";
 import { f16Bits, f16Halves, f16Rebias, f16x4, opaque } from "../simd";
-import { Bytes, carryOf, dotBytes, excessOf } from "./dots";
+import { Bytes, dotBytes } from "../dots";
+import { carryOf, excessOf } from "./dots";
 import { CHUNK, OUT_AT, stateBytes } from "./quad";
 import { cellsAt, slotsOf, touch } from "./slots";
 import { dotEight } from "./tile_dots";

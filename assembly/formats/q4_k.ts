@@ -1,8 +1,9 @@
 import { qOffset, sum32Offset, wideOffset } from "../matmul/activation";
 import { combineMins } from "../matmul/combine";
 import { matvecRows } from "../matmul/streams";
-import { f16, mac, opaque, rdot16, storeSplats } from "../simd";
-import { putHeader, sixBitMins, sixBitScales } from "./six_bits";
+import { f16, f16Bits, f16Rebias, f16x4, mac, opaque, rdot16 } from "../simd";
+import { putScales } from "./cells";
+import { highSix, lowSix, putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
 
 // f16 d, f16 dmin, 12 bytes of 6-bit scales and mins, 128 bytes: four chunks of 64 codes, low nibbles first. 144 bytes.
@@ -47,7 +48,7 @@ export function unpackCodesQ4_K(p: usize, q: usize, scale: usize, m: usize, d: u
   }
 }
 
-/** One block -> i16, evens then odds of each sixteen; see table.unpackWide. Four chunks in a row: as a loop it takes a third longer. */
+/** One block -> i16, evens then odds of each sixteen; see table.unpackFour. Four chunks in a row: as a loop it takes a third longer. */
 // @ts-ignore: decorator
 @inline
 export function unpackWideQ4_K(p: usize, q: usize, m: usize, d: usize, n: u32): void {
@@ -75,28 +76,63 @@ function chunkWide(p: usize, q: usize, low: v128, high: v128, four: v128): void 
   v128.store(q, i16x8.mul(i16x8.shr_u(b, 12), high), 112);
 }
 
-/** One block -> bytes, in order, and a vector of each scale; see matmul/few_codes.ts. */
-// @ts-ignore: decorator
-@inline
-export function unpackBytesQ4_K(p: usize, q: usize, scale: usize, m: usize, d: usize, n: u32): void {
-  const four = opaque(i8x16.splat(15), n), scales = i16x8.extend_low_i8x16_u(i64x2.splat(<i64>sixBitScales(p + 4)));
-  store<u32>(d, load<u32>(p));
-  v128.store(m, sixBitMins(p + 4));
-  storeSplats(scale, scales);
-  chunkBytes(p + 16, q, four);
-  chunkBytes(p + 48, q + 64, four);
-  chunkBytes(p + 80, q + 128, four);
-  chunkBytes(p + 112, q + 192, four);
+/** The block of four rows -> cell; see matmul/few_cells.ts. */
+export function cellQ4_K(a: usize, b: usize, c: usize, d: usize, cell: usize, n: u32): void {
+  const four = opaque(i8x16.splat(15), n), six = opaque(i8x16.splat(0x3f), n), low = opaque(i32x4.splat(0xffff), n);
+  const bits = opaque(f16Bits(), n), rebias = opaque(f16Rebias(), n);
+  const p = v128.load(a), q = v128.load(b), r = v128.load(c), s = v128.load(d);
+  const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5), rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5);
+  const tu = v128.shuffle<i32>(p, q, 2, 6, 3, 7), vw = v128.shuffle<i32>(r, s, 2, 6, 3, 7);
+  const halves = v128.shuffle<i64>(pq, rs, 0, 2), scales = v128.shuffle<i64>(pq, rs, 1, 3);
+  const mins = v128.shuffle<i64>(tu, vw, 0, 2), top = v128.shuffle<i64>(tu, vw, 1, 3);
+  v128.store(cell, f16x4(i32x4.shl(halves, 16), bits, rebias));
+  v128.store(cell, f32x4.neg(f16x4(halves, bits, rebias)), 16);
+  putMins(cell + 32, lowSix(mins, six), low);
+  putMins(cell + 64, highSix(i16x8.shr_u(top, 4), mins, four, six), low);
+  putByteScales(cell + 96, lowSix(scales, six));
+  putByteScales(cell + 672, highSix(top, scales, four, six));
+  cellChunk(a + 16, b + 16, c + 16, d + 16, cell + 112, four);
+  cellChunk(a + 48, b + 48, c + 48, d + 48, cell + 400, four);
+  cellChunk(a + 80, b + 80, c + 80, d + 80, cell + 688, four);
+  cellChunk(a + 112, b + 112, c + 112, d + 112, cell + 976, four);
 }
 
 // @ts-ignore: decorator
 @inline
-function chunkBytes(p: usize, q: usize, four: v128): void {
-  const a = v128.load(p), b = v128.load(p, 16);
-  v128.store(q, v128.and(a, four));
-  v128.store(q, v128.and(b, four), 16);
-  v128.store(q, v128.and(i16x8.shr_u(a, 4), four), 32);
-  v128.store(q, v128.and(i16x8.shr_u(b, 4), four), 48);
+function putByteScales(to: usize, bytes: v128): void {
+  putScales(to, i16x8.shr_u(i16x8.shl(bytes, 8), 8), i16x8.shr_u(bytes, 8), 144);
+}
+
+/** Four mins of four rows, a byte each, -> pairs, i16[2][4][2]. `low` = splat(0xffff). */
+// @ts-ignore: decorator
+@inline
+function putMins(to: usize, bytes: v128, low: v128): void {
+  const even = i16x8.shr_u(i16x8.shl(bytes, 8), 8), odd = i16x8.shr_u(bytes, 8);
+  v128.store(to, v128.or(v128.and(even, low), i32x4.shl(odd, 16)));
+  v128.store(to, v128.or(i32x4.shr_u(even, 16), v128.andnot(odd, low)), 16);
+}
+
+/** 64 codes of four rows: the sub-blocks of the low and of the high nibbles. */
+// @ts-ignore: decorator
+@inline
+function cellChunk(a: usize, b: usize, c: usize, d: usize, to: usize, four: v128): void {
+  let p = v128.load(a), q = v128.load(b), r = v128.load(c), s = v128.load(d);
+  putNibbles(to, v128.shuffle<i64>(p, q, 0, 2), four);
+  putNibbles(to + 16, v128.shuffle<i64>(r, s, 0, 2), four);
+  putNibbles(to + 32, v128.shuffle<i64>(p, q, 1, 3), four);
+  putNibbles(to + 48, v128.shuffle<i64>(r, s, 1, 3), four);
+  p = v128.load(a, 16); q = v128.load(b, 16); r = v128.load(c, 16); s = v128.load(d, 16);
+  putNibbles(to + 64, v128.shuffle<i64>(p, q, 0, 2), four);
+  putNibbles(to + 80, v128.shuffle<i64>(r, s, 0, 2), four);
+  putNibbles(to + 96, v128.shuffle<i64>(p, q, 1, 3), four);
+  putNibbles(to + 112, v128.shuffle<i64>(r, s, 1, 3), four);
+}
+
+// @ts-ignore: decorator
+@inline
+function putNibbles(to: usize, v: v128, four: v128): void {
+  v128.store(to, v128.and(v, four));
+  v128.store(to, v128.and(i16x8.shr_u(v, 4), four), 144);
 }
 
 @unmanaged

@@ -1,7 +1,8 @@
 import { qOffset, sum16Offset, wideOffset } from "../matmul/activation";
 import { combine } from "../matmul/combine";
 import { matvecRows } from "../matmul/streams";
-import { f16, mac, opaque, rdot16, storeSplats } from "../simd";
+import { f16, f16Bits, f16Halves, f16Rebias, f16x4, mac, opaque, rdot16 } from "../simd";
+import { putScales } from "./cells";
 import { put16 } from "./strip";
 
 // Two halves of 128: low four bits in 64 bytes each (at 0), high two bits in 32 bytes each (at 128); int8 scales of sub-blocks of 16
@@ -64,7 +65,7 @@ export function unpackCodesQ6_K(p: usize, q: usize, scale: usize, m: usize, d: u
   }
 }
 
-/** One block -> i16, evens then odds of each sixteen; see table.unpackWide. */
+/** One block -> i16, evens then odds of each sixteen; see table.unpackFour. */
 // @ts-ignore: decorator
 @inline
 export function unpackWideQ6_K(p: usize, q: usize, d: usize, n: u32): void {
@@ -96,32 +97,51 @@ function putWide(q: usize, codes: v128, scale: v128): void {
   v128.store(q, i16x8.mul(i16x8.shr_s(codes, 8), scale), 16);
 }
 
-/** One block -> bytes, in order, a vector of each scale, and -32 times the scales as mins; see matmul/few_codes.ts. */
-// @ts-ignore: decorator
-@inline
-export function unpackBytesQ6_K(p: usize, q: usize, scale: usize, m: usize, d: usize, n: u32): void {
-  const low = i16x8.extend_low_i8x16_s(v128.load(p, 192)), high = i16x8.extend_high_i8x16_s(v128.load(p, 192));
-  store<u16>(d, load<u16>(p, 208), 2);
-  v128.store(m, i16x8.neg(i16x8.shl(low, 5)));
-  v128.store(m, i16x8.neg(i16x8.shl(high, 5)), 16);
-  halfBytes(p, p + 128, q, scale, low, n);
-  halfBytes(p + 64, p + 160, q + 128, scale + 128, high, n);
+/** The block of four rows -> cell; see matmul/few_cells.ts. */
+export function cellQ6_K(a: usize, b: usize, c: usize, d: usize, cell: usize, n: u32): void {
+  v128.store(cell, f16x4(f16Halves(a + 208, b + 208, c + 208, d + 208), f16Bits(), f16Rebias()));
+  const p = v128.load(a, 192), q = v128.load(b, 192), r = v128.load(c, 192), s = v128.load(d, 192);
+  const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5), rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5);
+  const tu = v128.shuffle<i32>(p, q, 2, 6, 3, 7), vw = v128.shuffle<i32>(r, s, 2, 6, 3, 7);
+  putSignedScales(cell + 16, v128.shuffle<i64>(pq, rs, 0, 2));
+  putSignedScales(cell + 336, v128.shuffle<i64>(pq, rs, 1, 3));
+  putSignedScales(cell + 656, v128.shuffle<i64>(tu, vw, 0, 2));
+  putSignedScales(cell + 976, v128.shuffle<i64>(tu, vw, 1, 3));
+  cellRows(a, b, cell + 32, n);
+  cellRows(c, d, cell + 48, n);
 }
 
 // @ts-ignore: decorator
 @inline
-function halfBytes(p: usize, high: usize, q: usize, scale: usize, scales: v128, n: u32): void {
+function putSignedScales(to: usize, bytes: v128): void {
+  putScales(to, i16x8.shr_s(i16x8.shl(bytes, 8), 8), i16x8.shr_s(bytes, 8), 80);
+}
+
+/** All codes of two rows, 16 of each quarter of a half at a time. */
+function cellRows(a: usize, b: usize, to: usize, n: u32): void {
   const four = opaque(i8x16.splat(15), n), two = opaque(i8x16.splat(48), n);
-  const v = v128.load(p), u = v128.load(p, 32), h = v128.load(high), y = v128.load(p, 16), x = v128.load(p, 48), g = v128.load(high, 16);
-  v128.store(q, low6(v, i16x8.shl(h, 4), four, two));
-  v128.store(q, low6(y, i16x8.shl(g, 4), four, two), 16);
-  v128.store(q, low6(u, i16x8.shl(h, 2), four, two), 32);
-  v128.store(q, low6(x, i16x8.shl(g, 2), four, two), 48);
-  v128.store(q, high6(v, h, four, two), 64);
-  v128.store(q, high6(y, g, four, two), 80);
-  v128.store(q, high6(u, i16x8.shr_u(h, 2), four, two), 96);
-  v128.store(q, high6(x, i16x8.shr_u(g, 2), four, two), 112);
-  storeSplats(scale, scales);
+  cellQuarters(a, b, a + 128, b + 128, to, four, two);
+  cellQuarters(a + 16, b + 16, a + 144, b + 144, to + 80, four, two);
+  cellQuarters(a + 64, b + 64, a + 160, b + 160, to + 640, four, two);
+  cellQuarters(a + 80, b + 80, a + 176, b + 176, to + 720, four, two);
+}
+
+// @ts-ignore: decorator
+@inline
+function cellQuarters(a: usize, b: usize, aHigh: usize, bHigh: usize, to: usize, four: v128, two: v128): void {
+  const p = v128.load(a), q = v128.load(b), r = v128.load(a, 32), s = v128.load(b, 32), t = v128.load(aHigh), u = v128.load(bHigh);
+  putSix(to, v128.shuffle<i64>(p, q, 0, 2), v128.shuffle<i64>(r, s, 0, 2), v128.shuffle<i64>(t, u, 0, 2), four, two);
+  putSix(to + 32, v128.shuffle<i64>(p, q, 1, 3), v128.shuffle<i64>(r, s, 1, 3), v128.shuffle<i64>(t, u, 1, 3), four, two);
+}
+
+/** Eight codes of two rows and each quarter. */
+// @ts-ignore: decorator
+@inline
+function putSix(to: usize, v: v128, u: v128, h: v128, four: v128, two: v128): void {
+  v128.store(to, low6(v, i16x8.shl(h, 4), four, two));
+  v128.store(to, low6(u, i16x8.shl(h, 2), four, two), 160);
+  v128.store(to, high6(v, h, four, two), 320);
+  v128.store(to, high6(u, i16x8.shr_u(h, 2), four, two), 480);
 }
 
 /** Σ code · x over sixteen codes: pairs in i16 (relaxed), or fours in i32 lanes that fit i16 (4 · 63 · 127). */

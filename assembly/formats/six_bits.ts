@@ -32,3 +32,18 @@ export function putHeader(p: usize, scale: usize, m: usize, d: usize, dm: usize)
   v128.store(m, v128.shuffle<i16>(mins, mins, 0, 0, 1, 1, 2, 2, 3, 3));
   v128.store(m, v128.shuffle<i16>(mins, mins, 4, 4, 5, 5, 6, 6, 7, 7), 16);
 }
+
+// The same for four rows: `scales`, `mins` and `top` are their bytes 0-3, 4-7 and 8-11, a row in each 32-bit lane.
+
+/** Scales or mins 0..3. `six` = splat(0x3f), opaque. */
+// @ts-ignore: decorator
+@inline
+export function lowSix(v: v128, six: v128): v128 {
+  return v128.and(v, six);
+}
+/** Scales or mins 4..7, whose low nibbles are those of `nibbles`. `four` = splat(15), opaque. */
+// @ts-ignore: decorator
+@inline
+export function highSix(nibbles: v128, v: v128, four: v128, six: v128): v128 {
+  return v128.or(v128.and(nibbles, four), v128.andnot(v128.and(i16x8.shr_u(v, 2), six), four));
+}

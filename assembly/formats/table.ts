@@ -11,11 +11,11 @@ import { unpackQ2_K } from "./q2_k";
 import { unpackQ3_K } from "./q3_k";
 import { Q4_0Block } from "./q4_0";
 import { Q4_1Block } from "./q4_1";
-import { matvecQ4_K, unpackBytesQ4_K, unpackCodesQ4_K, unpackQ4_K, unpackWideQ4_K } from "./q4_k";
+import { cellQ4_K, matvecQ4_K, unpackCodesQ4_K, unpackQ4_K, unpackWideQ4_K } from "./q4_k";
 import { Q5_0Block } from "./q5_0";
 import { Q5_1Block } from "./q5_1";
 import { matvecQ5_K, unpackCodesQ5_K, unpackQ5_K } from "./q5_k";
-import { matvecQ6_K, unpackBytesQ6_K, unpackCodesQ6_K, unpackQ6_K, unpackWideQ6_K } from "./q6_k";
+import { cellQ6_K, matvecQ6_K, unpackCodesQ6_K, unpackQ6_K, unpackWideQ6_K } from "./q6_k";
 import { matvecQ8_0, unpackQ8_0 } from "./q8_0";
 import { STRIP_D, STRIP_DM, STRIP_M, STRIP_SCALE } from "./strip";
 import { matvecStrips } from "./matvec_strips";
@@ -150,24 +150,20 @@ export function matvec(format: u32, w: usize, x: usize, out: usize, rows: u32, K
 }
 
 /**
- * `count` weights of four rows at p (`bytes` apart; of `rows` < 4, the last again), each to a piece of 2048 bytes -> q, mins -> m, 128 bytes
- * apart, and the f16 of their scales -> d[blocks][4]: see matmul/few.ts, few_codes.ts. Q4_K and Q6_K.
+ * `count` weights of four rows at p (`bytes` apart; of `rows` < 4, the last again), each to a strip of 2048 bytes -> q, mins -> m, 128 bytes
+ * apart, and the f16 of their scales -> d[blocks][4]: see matmul/few_strips.ts. Q4_K and Q6_K.
  */
 export function unpackFour(format: u32, p: usize, bytes: usize, rows: u32, count: u32, q: usize, m: usize, d: usize): void {
-  const step: usize = ASC_FEATURE_RELAXED_SIMD ? 256 : 512;
   for (let r: u32 = 0; r < 4; r++, q += 2048, m += 128, d += 4) {
-    let from = p + <usize>min(r, rows - 1) * bytes, to = q, scale = q + 1024, mins = m, f16s = d;
-    const end = q + <usize>(count >> 8) * step;
-    if (format == Q4_K) {
-      for (; to < end; to += step, mins += 16, scale += 128, f16s += 16, from += 144) {
-        if (ASC_FEATURE_RELAXED_SIMD) unpackBytesQ4_K(from, to, scale, mins, f16s, count);
-        else unpackWideQ4_K(from, to, mins, f16s, count);
-      }
-    } else {
-      for (; to < end; to += step, mins += 32, scale += 256, f16s += 16, from += 210) {
-        if (ASC_FEATURE_RELAXED_SIMD) unpackBytesQ6_K(from, to, scale, mins, f16s, count);
-        else unpackWideQ6_K(from, to, f16s, count);
-      }
-    }
+    let from = p + <usize>min(r, rows - 1) * bytes, to = q, mins = m, f16s = d;
+    const end = q + (<usize>count << 1);
+    if (format == Q4_K) for (; to < end; to += 512, mins += 16, f16s += 16, from += 144) unpackWideQ4_K(from, to, mins, f16s, count);
+    else for (; to < end; to += 512, f16s += 16, from += 210) unpackWideQ6_K(from, to, f16s, count);
   }
+}
+
+/** A block of four rows, at a, b, c, d, -> cell: see matmul/few_cells.ts. Q4_K and Q6_K, relaxed build only. */
+export function packCell(format: u32, a: usize, b: usize, c: usize, d: usize, cell: usize, n: u32): void {
+  if (format == Q4_K) cellQ4_K(a, b, c, d, cell, n);
+  else cellQ6_K(a, b, c, d, cell, n);
 }
