@@ -18,8 +18,9 @@ import { tileCodes } from "./tile_codes";
 import { dotPair } from "./tile_float";
 
 /**
- * Formats that few.ts knows: fastest from 2 tokens to FEW_TOKENS, measured on x86 (256x256 and 2048x256). Beside the best of the relaxed build's
- * tiles, over rows of 1024, it is ahead up to 8 tokens (66 GFLOP/s against 63; Deno 57, 51), and 10-17 % behind at 16.
+ * Formats that few.ts knows: fastest from 2 tokens to FEW_TOKENS, measured on x86 (256x256 and 2048x2048). GFLOP/s of Q4_K, 2048x2048, beside the
+ * best of the relaxed build's tiles: 97 against 63 for 8 tokens, 107 against 81 for 16, 98 against 85 for 32 (Deno 82, 70 for 16 and 85, 84 for
+ * 32); from 64 tokens on it is behind in Deno and, with AVX-VNNI switched off, in Node.
  */
 function hasFew(format: u32): bool {
   return format == Q4_K || format == Q6_K;

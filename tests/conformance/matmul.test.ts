@@ -53,7 +53,7 @@ describe.each(builds())("matmul, %s build", (build) => {
     const x = normals(T * K, next);
     const all = rig.matmul(format, x, w, T, N, K).out;
     expect(rig.matmul(format, x, w, T, N, K, 4).out).toEqual(all);
-    for (const some of [2, 3, 5, 8, 12, 16, 17]) {
+    for (const some of [2, 3, 5, 8, 12, 16, 17, 32]) {
       expect(rig.matmul(format, x.slice(0, some * K), w, some, N, K).out, `of ${some}`).toEqual(all.slice(0, some * N));
     }
     for (let t = 0; t < T; t++) {
