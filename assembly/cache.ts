@@ -1,3 +1,4 @@
+import { largestMagnitude } from "./search";
 import { f16Bits, f16Likely, opaque } from "./simd";
 
 /** Types of a KV cache, by GGML type id. */
@@ -26,31 +27,22 @@ export function halves(p: usize, bits: v128): v128 {
   return v128.and(i32x4.shl(v128.load16x4_s(p), 13), bits);
 }
 
-/** Nearest half of a float, ties to even; overflow gives infinity. */
-@inline
-export function toHalf(value: f32): u16 {
-  const bits = reinterpret<u32>(value);
-  const sign = (bits >> 16) & 0x8000;
-  const magnitude = bits & 0x7fffffff;
-  if (magnitude >= 0x47800000) return <u16>(sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00));
-  if (magnitude < 0x38800000) {
-    // below the smallest normal half: adding 0.5 lets the FPU round at the last bit of a subnormal
-    const sum = reinterpret<f32>(magnitude) + <f32>0.5;
-    return <u16>(sign | (reinterpret<u32>(sum) - 0x3f000000));
-  }
-  return <u16>(sign | ((magnitude + 0x0fff + ((magnitude >> 13) & 1) - 0x38000000) >> 13));
-}
-
-/** The same for four, in the low halves of 32-bit lanes. */
+/** Nearest halves of four floats, ties to even, in the low halves of 32-bit lanes; overflow gives infinity. */
 @inline
 function toHalves(value: v128): v128 {
   const sign = v128.and(i32x4.shr_u(value, 16), i32x4.splat(0x8000)), m = v128.and(value, i32x4.splat(0x7fffffff));
   const odd = v128.and(i32x4.shr_u(m, 13), i32x4.splat(1));
   const normal = i32x4.shr_u(i32x4.add(i32x4.add(m, odd), i32x4.splat(0x0fff - 0x38000000)), 13);
+  // below the smallest normal half: adding 0.5 lets the FPU round at the last bit of a subnormal
   const subnormal = i32x4.sub(f32x4.add(m, f32x4.splat(0.5)), i32x4.splat(0x3f000000));
   const nan = v128.and(i32x4.gt_s(m, i32x4.splat(0x7f800000)), i32x4.splat(0x0200));
   const finite = v128.bitselect(subnormal, normal, i32x4.lt_s(m, i32x4.splat(0x38800000)));
   return v128.or(sign, v128.bitselect(v128.or(nan, i32x4.splat(0x7c00)), finite, i32x4.gt_s(m, i32x4.splat(0x477fffff))));
+}
+
+@inline
+function toHalf(value: f32): u16 {
+  return <u16>i32x4.extract_lane(toHalves(f32x4.splat(value)), 0);
 }
 
 /** Rounds D floats at `from` to the format and stores them at `to`. */
@@ -68,11 +60,7 @@ export function storeRow(format: Format, to: usize, from: usize, D: u32): void {
 
 /** Q8_0: scale max|x| / 127 as a half, 32 rounded quotients (half away from zero, as ggml's quantize_row_q8_0_ref). */
 function storeBlock(to: usize, from: usize): void {
-  const magnitude = i32x4.splat(0x7fffffff); // magnitudes compare as their bits do
-  let most = i32x4.splat(0);
-  for (let i: usize = 0; i < 128; i += 16) most = i32x4.max_s(most, v128.and(v128.load(from + i), magnitude));
-  most = i32x4.max_s(most, v128.shuffle<i32>(most, most, 2, 3, 0, 1));
-  const d: f32 = f32x4.extract_lane(i32x4.max_s(most, v128.shuffle<i32>(most, most, 1, 0, 3, 2)), 0) / 127.0;
+  const d: f32 = largestMagnitude(from, 32) / 127.0;
   const inverse = f32x4.splat(d != 0 ? <f32>1.0 / d : 0);
   store<u16>(to, toHalf(d));
   for (let i: usize = 0; i < 32; i += 16, from += 64) {

@@ -1,4 +1,6 @@
-// The largest of a row of floats, and where it stands: of experts, of logits.
+// The largest of a row of floats, and where it stands: of experts, of logits, of a block that is to be rounded.
+
+import { opaque } from "./simd";
 
 /** The largest of n floats, -Infinity of none; NaN compares false and so never is. Four vectors, so that a comparison does not wait for the one before. */
 export function largestOf(x: usize, n: u32): f32 {
@@ -27,6 +29,23 @@ export function largestBelow(limit: f32, x: usize, n: u32): f32 {
     a = f32x4.pmax(a, v128.bitselect(v, lowest, f32x4.lt(v, limits)));
   }
   return largestLane(f32x4.pmax(a, b));
+}
+
+/**
+ * max |x| of n floats, a multiple of 8. Magnitudes compare as their bits do, NaN above all: i32x4.max_s is one instruction where f32x4.max is
+ * eight.
+ */
+export function largestMagnitude(x: usize, n: u32): f32 {
+  const magnitude = opaque(i32x4.splat(0x7fffffff), n);
+  let a = i32x4.splat(0), b = a;
+  for (const end = x + (<usize>n << 2); x < end; x += 32) {
+    a = i32x4.max_s(a, v128.and(v128.load(x), magnitude));
+    b = i32x4.max_s(b, v128.and(v128.load(x, 16), magnitude));
+  }
+  a = i32x4.max_s(a, b);
+  a = i32x4.max_s(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
+  a = i32x4.max_s(a, v128.shuffle<i32>(a, a, 1, 0, 3, 2));
+  return f32x4.extract_lane(a, 0);
 }
 
 /** The first i from `from` on with x[i] = value, n if there is none. */

@@ -2,7 +2,7 @@
  * Rollup plugin: dist/THIRD-PARTY-NOTICES.txt gets the licences of all packages of which a bundle holds code: whoever hands code on must hand on
  * these too. Bundles of one build add to one file.
  */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const FILE = fileURLToPath(new URL("../dist/THIRD-PARTY-NOTICES.txt", import.meta.url));
@@ -18,7 +18,6 @@ export const notices = {
     }
   },
   writeBundle() {
-    mkdirSync(fileURLToPath(new URL("../dist", import.meta.url)), { recursive: true });
     const texts = [...packages.values()]
       .sort((a, b) => (a.title < b.title ? -1 : 1))
       .map(({ title, text }) => `${title}\n\n${text.trim()}\n`);

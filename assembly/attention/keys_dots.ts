@@ -1,4 +1,4 @@
-// Scores over q8_0 keys by dot-adds (dots.ts). Eight cells are woven at a time, for one quad as well as for many: lanes are cells then, so no sums
+// Scores over q8_0 keys by dot-adds (two_bytes.ts). Eight cells are woven at a time, for one quad as well as for many: lanes are cells then, so no sums
 // are left to be taken across a vector. The next eight are woven meanwhile, block by block, and the eight after those fetched: they come from
 // memory while there is much to compute.
 //
@@ -13,7 +13,7 @@
 import { Format, rowBytes } from "../cache";
 import { weave4 } from "../matmul/weave";
 import { f16Bits, f16Halves, f16Rebias, f16x4, opaque } from "../simd";
-import { QUAD_BYTES, excessOf } from "./dots";
+import { QUAD_BYTES, excessOf } from "./two_bytes";
 import { CHUNK } from "./quad";
 import { cellsAt, slotOf, touch } from "./slots";
 import { dotEight } from "./tile_dots";

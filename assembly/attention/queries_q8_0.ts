@@ -1,11 +1,11 @@
 // Queries over q8_0 keys are rounded to i16, a scale for each. Of a quad, then f32 scale[4]:
 //   Woven  i16[D/2][4][2]
 //   Rows   i16[D/8][4][8]
-//   Bytes  u8[D/4][high, low][4][4], for dots.ts; unsigned high bytes are 128 too large
+//   Bytes  u8[D/4][high, low][4][4], for two_bytes.ts; unsigned high bytes are 128 too large
 
 import { weave4 } from "../matmul/weave";
 import { ROUND } from "../simd";
-import { LARGEST, carryOf } from "./dots";
+import { LARGEST, carryOf } from "./two_bytes";
 
 export const enum Layout {
   Woven,

@@ -1,4 +1,4 @@
-// The products of q8_0 cells with quads by dot-adds (dots.ts): eight rows of int8 side by side, a quad in bytes, a step of four at a time.
+// The products of q8_0 cells with quads by dot-adds (two_bytes.ts): eight rows of int8 side by side, a quad in bytes, a step of four at a time.
 //   scores: a row is a cell, a step four of its elements; scales lie with the rows
 //   values: a row is an element, a step four cells; scales lie with the queries
 // The whole numbers are those of tile_q8_0.ts, and so are the float steps.
@@ -7,7 +7,7 @@
 // of low bytes do not wait for each other makes up for some of it: 26.9 -> 29.0 G products a second in prefill.
 
 import { rdot32 } from "../simd";
-import { QUAD_BYTES } from "./dots";
+import { QUAD_BYTES } from "./two_bytes";
 import { addScaled } from "./tile_q8_0";
 
 /** out [4][8 rows] += (256 · high [8 rows] + quad · rows) times `scales`: of the rows [8], or else of the queries [4]. rows i8[8][8][4]. */

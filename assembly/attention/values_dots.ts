@@ -1,4 +1,4 @@
-// The sum of q8_0 values, weighted, by dot-adds (dots.ts), for one quad as well as for many. While a group of cells is computed on, the next one
+// The sum of q8_0 values, weighted, by dot-adds (two_bytes.ts), for one quad as well as for many. While a group of cells is computed on, the next one
 // is woven, four cells after some elements, and cells after those fetched: they come from memory while there is much to compute.
 //
 // A group, woven: i8[D/8][GROUP/4][8 elements][4 cells], then its scales (weights_q8_0.ts).
@@ -7,7 +7,7 @@
 import { Format, rowBytes } from "../cache";
 import { f16Bits, f16Halves, f16Rebias, f16x4, opaque } from "../simd";
 import { Bytes, dotBytes } from "../dots";
-import { carryOf, excessOf } from "./dots";
+import { carryOf, excessOf } from "./two_bytes";
 import { CHUNK, OUT_AT, stateBytes } from "./quad";
 import { cellsAt, slotsOf, touch } from "./slots";
 import { dotEight } from "./tile_dots";

@@ -102,7 +102,7 @@ export function addRows(parts: usize, scores: usize, values: usize, n: u32, quad
 /** The d of a group's cell i. */
 // @ts-ignore: decorator
 @inline
-export function widenScales(scales: usize, i: u32, values: usize, D: u32): void {
+function widenScales(scales: usize, i: u32, values: usize, D: u32): void {
   const row = rowBytes(Format.Q8_0, D);
   let cell = values + <usize>i * row, to = scales + (<usize>i << 2);
   for (const end = cell + row; cell < end; cell += 34, to += BLOCK_SCALES) store<f32>(to, f16Likely(cell));

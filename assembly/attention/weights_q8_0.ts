@@ -6,7 +6,7 @@
 // Weights of a quad: i16[GROUP / 2][4][2] of one block, f32 p / top [GROUP][4], f32 scale[4] of that block, f32 top[4].
 
 import { ROUND, opaque } from "../simd";
-import { LARGEST } from "./dots";
+import { LARGEST } from "./two_bytes";
 import { slotOf } from "./slots";
 
 /** Cells that share scales. Sums of 512 · 32639 · 127 would still fit 32 bits. */
@@ -29,6 +29,7 @@ export const SCALE_AT: usize = WEIGHTS + (<usize>GROUP << 4);
 // @ts-ignore: decorator
 @inline
 export const WEIGHTS_BYTES: usize = SCALE_AT + 32;
+
 /** x / v, 0 where v is. */
 // @ts-ignore: decorator
 @inline

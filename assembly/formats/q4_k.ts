@@ -3,7 +3,7 @@ import { combineMins } from "../matmul/combine";
 import { matvecRows } from "../matmul/streams";
 import { f16, f16Bits, f16Rebias, f16x4, mac, opaque, rdot16 } from "../simd";
 import { putScales } from "./cells";
-import { highSix, lowSix, putHeader, sixBitMins, sixBitScales } from "./six_bits";
+import { highSix, putHeader, sixBitMins, sixBitScales } from "./six_bits";
 import { put16 } from "./strip";
 
 // f16 d, f16 dmin, 12 bytes of 6-bit scales and mins, 128 bytes: four chunks of 64 codes, low nibbles first. 144 bytes.
@@ -87,9 +87,9 @@ export function cellQ4_K(a: usize, b: usize, c: usize, d: usize, cell: usize, n:
   const mins = v128.shuffle<i64>(tu, vw, 0, 2), top = v128.shuffle<i64>(tu, vw, 1, 3);
   v128.store(cell, f16x4(i32x4.shl(halves, 16), bits, rebias));
   v128.store(cell, f32x4.neg(f16x4(halves, bits, rebias)), 16);
-  putMins(cell + 32, lowSix(mins, six), low);
+  putMins(cell + 32, v128.and(mins, six), low);
   putMins(cell + 64, highSix(i16x8.shr_u(top, 4), mins, four, six), low);
-  putByteScales(cell + 96, lowSix(scales, six));
+  putByteScales(cell + 96, v128.and(scales, six));
   putByteScales(cell + 672, highSix(top, scales, four, six));
   cellChunk(a + 16, b + 16, c + 16, d + 16, cell + 112, four);
   cellChunk(a + 48, b + 48, c + 48, d + 48, cell + 400, four);

@@ -35,13 +35,7 @@ export function putHeader(p: usize, scale: usize, m: usize, d: usize, dm: usize)
 
 // The same for four rows: `scales`, `mins` and `top` are their bytes 0-3, 4-7 and 8-11, a row in each 32-bit lane.
 
-/** Scales or mins 0..3. `six` = splat(0x3f), opaque. */
-// @ts-ignore: decorator
-@inline
-export function lowSix(v: v128, six: v128): v128 {
-  return v128.and(v, six);
-}
-/** Scales or mins 4..7, whose low nibbles are those of `nibbles`. `four` = splat(15), opaque. */
+/** Scales or mins 4..7, whose low nibbles are those of `nibbles`; 0..3 are the low six bits. `four` = splat(15), `six` = splat(0x3f), opaque. */
 // @ts-ignore: decorator
 @inline
 export function highSix(nibbles: v128, v: v128, four: v128, six: v128): v128 {

@@ -1,4 +1,5 @@
 import { Q8_32, activationRowBytes, qOffset, sum16Offset, sum32Offset, wideOffset } from "../matmul/activation";
+import { largestMagnitude } from "../search";
 import { ROUND, opaque } from "../simd";
 
 /**
@@ -13,9 +14,9 @@ export function quantize(out: usize, x: usize, T: u32, K: u32, kind: u32, begin:
 
 function quantizeRow(row: usize, x: usize, K: u32, B: u32): void {
   let scale = row, sum16 = row + sum16Offset(K, B), sum32 = row + sum32Offset(K, B), q = row + qOffset(K, B), wide = row + wideOffset(K, B);
-  const blockBytes = <usize>B << 2, round = opaque(f32x4.splat(ROUND), K), magnitude = opaque(i32x4.splat(0x7fffffff), K);
+  const blockBytes = <usize>B << 2, round = opaque(f32x4.splat(ROUND), K);
   for (const end = x + (<usize>K << 2); x < end; ) {
-    const largest = largestMagnitude(x, blockBytes, magnitude);
+    const largest = largestMagnitude(x, B);
     // Below 1e-30 the inverse could overflow; such a block is zero to every format. NaN stays NaN through the scale.
     const inverse = f32x4.splat(largest > 1e-30 ? 127 / largest : 0);
     store<f32>(scale, largest / 127);
@@ -33,19 +34,6 @@ function quantizeRow(row: usize, x: usize, K: u32, B: u32): void {
       sum16 += 4; sum32 += 2; q += 32; wide += 64;
     }
   }
-}
-
-/** max |x| of a block. Magnitudes compare as their bits do, NaN above all: i32x4.max_s is one instruction where f32x4.max is eight. */
-function largestMagnitude(x: usize, bytes: usize, magnitude: v128): f32 {
-  let a = i32x4.splat(0), b = a;
-  for (const end = x + bytes; x < end; x += 32) {
-    a = i32x4.max_s(a, v128.and(v128.load(x), magnitude));
-    b = i32x4.max_s(b, v128.and(v128.load(x, 16), magnitude));
-  }
-  a = i32x4.max_s(a, b);
-  a = i32x4.max_s(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
-  a = i32x4.max_s(a, v128.shuffle<i32>(a, a, 1, 0, 3, 2));
-  return f32x4.extract_lane(a, 0);
 }
 
 // @ts-ignore: decorator
