@@ -47,6 +47,8 @@ export class Executor {
   readonly #locations: readonly Map<Tensor, Location>[];
   readonly #owned: (readonly [Backend, BackendBuffer])[] = [];
   readonly #steps: Step[] = [];
+  /** Of each value the backend that makes it, of one in parts the first. */
+  readonly #makers = new Map<Tensor, number>();
   #top: TopReader | undefined;
   #finished = 0;
   #disposed = false;
@@ -56,6 +58,11 @@ export class Executor {
     this.schedule = planned;
     this.#machine = machine;
     this.#locations = machine.backends.map(() => new Map());
+    for (const { target, nodes } of planned.splits) {
+      for (const { storage } of nodes.flatMap(({ outputs }) => Object.values(outputs))) {
+        if (!this.#makers.has(storage)) this.#makers.set(storage, target);
+      }
+    }
   }
 
   /** Schedules, allocates states, inputs and values, and prepares a plan a split. Frees all of it again when it fails. */
@@ -202,10 +209,7 @@ export class Executor {
 
   /** The backend that makes a value, or the first that holds a state or an input. */
   #targetOf({ storage }: Tensor): number {
-    const maker = this.#steps.find(({ split }) =>
-      split.nodes.some((node) => Object.values(node.outputs).some((output) => output.storage === storage)),
-    );
-    return maker?.split.target ?? this.#locations.findIndex((locations) => locations.has(storage));
+    return this.#makers.get(storage) ?? this.#locations.findIndex((locations) => locations.has(storage));
   }
 
   #locate(target: number, tensor: Tensor): Location {

@@ -125,7 +125,11 @@ function infer(
 
 function toScalars(letters: Node["letters"], dims: Dims): Record<string, number> {
   const scalars: Record<string, number> = {};
-  for (const [letter, extents] of letters) scalars[letter] = extents.reduce<number>((product, dim) => product * extent(dim, dims), 1);
+  for (const [letter, extents] of letters) {
+    let product = 1;
+    for (const dim of extents) product *= extent(dim, dims);
+    scalars[letter] = product;
+  }
   return scalars;
 }
 

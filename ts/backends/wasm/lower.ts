@@ -17,6 +17,8 @@ import {
 import { attentionScratchBytes, partsBytes, partUnits, sharesCells } from "./attention.ts";
 import type { Command, Range } from "./program.ts";
 
+/** Of scratch that a kernel is given, by its argument. */
+type ScratchArgs = Readonly<Record<string, Range>>;
 type Activations = Readonly<Partial<Record<ActivationKind, number>>>;
 
 /** Memory that a plan needs besides its tensors. */
@@ -101,24 +103,30 @@ export class Lowering {
 
   commands(): readonly Command[] {
     for (const node of this.#split.nodes) {
-      if (node.op.name === "matmul" || node.op.name === "matmul_experts") this.#matmul(node);
-      else if (node.op.name === "attention") this.#attention(node);
-      else this.#commands.push(this.#plain(node));
+      const s = scalarsOf(node, this.#dims);
+      if (node.op.name === "matmul" || node.op.name === "matmul_experts") this.#matmul(node, s);
+      else if (node.op.name === "attention") this.#attention(node, s);
+      else this.#commands.push(this.#plain(node, s));
     }
     return this.#commands;
   }
 
-  /** An op that is one kernel of the same name: its arguments are the op's tensors, letters and params, and `<tensor>Format`. */
-  #plain(node: Node): Command {
-    const s = scalarsOf(node, this.#dims);
+  /** An op that is one kernel of the same name, which reads `scratch` too. */
+  #plain(node: Node, s: Scalars, scratch: ScratchArgs = {}): Command {
     const { flops, bytes } = node.op.cost(s);
-    const writes = [...Object.values(node.outputs), ...node.op.mutates.map((argument) => node.inputs[argument]!)].map(this.#range);
-    const values = Object.values(node.inputs).filter(({ kind }) => kind !== "weight"); // nothing writes weights
-    const reads = values.map(this.#range);
-    const step = { kernel: node.op.name, nodes: [node], share: 1 };
+    const reads = Object.values(scratch);
+    for (const argument in node.inputs) {
+      const tensor = node.inputs[argument]!;
+      if (tensor.kind !== "weight") reads.push(this.#range(tensor)); // nothing writes weights
+    }
+    const writes: Range[] = [];
+    for (const argument in node.outputs) writes.push(this.#range(node.outputs[argument]!));
+    for (const argument of node.op.mutates) writes.push(this.#range(node.inputs[argument]!));
     return {
-      ...step,
-      args: this.#args(node, s),
+      kernel: node.op.name,
+      nodes: [node],
+      share: 1,
+      args: this.#args(node, s, scratch),
       units: node.op.units(s),
       rowwise: node.op.rowwise?.(s),
       reads,
@@ -128,75 +136,90 @@ export class Lowering {
   }
 
   /** Few tokens over many cells: threads share each token's chunks of cells, then merge them. */
-  #attention(node: Node): void {
-    const s = scalarsOf(node, this.#dims);
-    const whole = { ...this.#plain(node), grain: 1 }; // units are long, or have no cells and take no time
+  #attention(node: Node, s: Scalars): void {
+    const whole = { ...this.#plain(node, s), grain: 1 }; // units are long, or have no cells and take no time
     if (!sharesCells(s)) return void this.#commands.push(whole);
-    const begin = this.#scratch.attentionParts;
-    const parts = { begin, end: begin + partsBytes(s) };
-    const args = { ...this.#args(node, s, "attention_parts"), parts: begin };
-    this.#commands.push({ ...whole, kernel: "attention_parts", args, units: partUnits(s), writes: [parts] });
-    const merged = { ...this.#args(node, s, "attention_merge"), parts: begin };
+    const parts = rangeOf(this.#scratch.attentionParts, partsBytes(s));
+    this.#commands.push({
+      ...whole,
+      kernel: "attention_parts",
+      args: this.#args(node, s, { parts }, "attention_parts"),
+      units: partUnits(s),
+      writes: [parts],
+    });
     this.#commands.push({
       ...whole,
       kernel: "attention_merge",
       share: 0,
-      args: merged,
+      args: this.#args(node, s, { parts }, "attention_merge"),
       units: s.T! * s.G!,
       reads: [...whole.reads, parts],
     });
   }
 
-  #matmul(node: Node): void {
-    const s = scalarsOf(node, this.#dims);
+  #matmul(node: Node, s: Scalars): void {
     const { x, w } = node.inputs as { x: Tensor; w: Tensor };
     const kind = activationKind(w.type as Format);
     const rows = activationRows(node, s);
-    const xq = kind === "none" ? undefined : { begin: this.#scratch.activations[kind]!, bytes: activationBytes(kind, rows, s.K!) };
-    if (xq && this.#rounded.get(kind) !== x.storage) {
-      const args = { out: xq.begin, x: this.#address(x), T: rows, K: s.K!, kind: activationKindId[kind] };
-      const writes = [{ begin: xq.begin, end: xq.begin + xq.bytes }];
-      const step = { kernel: "quantize", nodes: [node], share: 0 };
-      this.#commands.push({ ...step, args, units: rows, rowwise: true, reads: [this.#range(x)], writes, work: 8 * rows * s.K! });
+    const xq = kind === "none" ? rangeOf(0, 0) : rangeOf(this.#scratch.activations[kind]!, activationBytes(kind, rows, s.K!));
+    if (kind !== "none" && this.#rounded.get(kind) !== x.storage) {
+      this.#commands.push({
+        kernel: "quantize",
+        nodes: [node],
+        share: 0,
+        args: { out: xq.begin, x: this.#address(x), T: rows, K: s.K!, kind: activationKindId[kind] },
+        units: rows,
+        rowwise: true,
+        reads: [this.#range(x)],
+        writes: [xq],
+        work: 8 * rows * s.K!,
+      });
       this.#rounded.set(kind, x.storage);
     }
-    const command = this.#plain(node);
-    const reads = [...command.reads, ...(xq ? [{ begin: xq.begin, end: xq.begin + xq.bytes }] : [])];
-    const args = { ...command.args, xq: xq?.begin ?? 0 };
-    if (node.op.name === "matmul") this.#commands.push({ ...command, args, reads });
-    else this.#experts(node, s, { ...command, args, reads });
+    if (node.op.name === "matmul") this.#commands.push(this.#plain(node, s, { xq }));
+    else this.#experts(node, s, xq);
   }
 
-  #experts(node: Node, s: Scalars, command: Command): void {
+  #experts(node: Node, s: Scalars, xq: Range): void {
     const ids = node.inputs.ids!;
-    const plan = { begin: this.#scratch.expertPlan, end: this.#scratch.expertPlan + expertPlanBytes(s.T!, s.U!, s.X!) };
+    const plan = rangeOf(this.#scratch.expertPlan, expertPlanBytes(s.T!, s.U!, s.X!));
     if (this.#planned !== ids.storage) {
-      const args = { plan: plan.begin, ids: this.#address(ids), T: s.T!, U: s.U!, X: s.X! };
-      const step = { kernel: "expert_plan", nodes: [node], share: 0 };
-      this.#commands.push({ ...step, args, units: 1, reads: [this.#range(ids)], writes: [plan], work: 0, whole: true });
+      this.#commands.push({
+        kernel: "expert_plan",
+        nodes: [node],
+        share: 0,
+        args: { plan: plan.begin, ids: this.#address(ids), T: s.T!, U: s.U!, X: s.X! },
+        units: 1,
+        reads: [this.#range(ids)],
+        writes: [plan],
+        work: 0,
+        whole: true,
+      });
       this.#planned = ids.storage;
     }
     const units = expertUnits(s.T!, s.U!, s.X!, s.N!);
     const mostGrain = matmulUnits(s.N!); // an expert: some have many more tokens than others (half of one: 15 % slower for 8 streams)
-    const args = { ...command.args, plan: plan.begin, table: this.#table(node.inputs.w!) };
-    this.#commands.push({ ...command, args, units, mostGrain, reads: [...command.reads, plan] });
+    this.#commands.push({ ...this.#plain(node, s, { xq, plan }), units, mostGrain });
   }
 
-  #args(node: Node, s: Scalars, kernel = node.op.name): Record<string, number> {
+  /** A kernel's arguments by name: scratch, the op's tensors, letters and params, `<tensor>Format`, the table of a paged weight's experts. */
+  #args({ op, inputs, outputs }: Node, s: Scalars, scratch: ScratchArgs, kernel = op.name): Record<string, number> {
     const args: Record<string, number> = {};
-    const tensors: Record<string, Tensor> = { ...node.inputs, ...node.outputs };
     for (const { name } of kernels[kernel]!.args) {
-      const tensor = tensors[name];
+      const tensor = inputs[name] ?? outputs[name];
       if (tensor) args[name] = this.#address(tensor);
-      else if (s[name] !== undefined) args[name] = s[name]!;
-      else if (name === "format") args[name] = formatByName(node.inputs.w!.type as Format).ggmlType;
-      else if (name.endsWith("Format")) args[name] = formatByName(node.inputs[name.slice(0, -6)]!.type as Format).ggmlType;
+      else if (scratch[name]) args[name] = scratch[name].begin;
+      else if (s[name] !== undefined) args[name] = s[name];
+      else if (name === "table") args[name] = this.#table(inputs.w!);
+      else if (name === "format") args[name] = formatByName(inputs.w!.type as Format).ggmlType;
+      else if (name.endsWith("Format")) args[name] = formatByName(inputs[name.slice(0, -6)]!.type as Format).ggmlType;
     }
     return args;
   }
 
-  readonly #range = (tensor: Tensor): Range => {
-    const begin = this.#address(tensor);
-    return { begin, end: begin + tensorBytes(tensor, this.#dims) };
-  };
+  #range(tensor: Tensor): Range {
+    return rangeOf(this.#address(tensor), tensorBytes(tensor, this.#dims));
+  }
 }
+
+const rangeOf = (begin: number, bytes: number): Range => ({ begin, end: begin + bytes });

@@ -51,10 +51,10 @@ export function encode(commands: readonly Command[], threads: number): Int32Arra
     if (!kernel) throw new BackendError(`wasm: there is no kernel ${command.kernel}`);
     const single = command.whole || command.units === 1 || command.work < SINGLE_WORK;
     const tickets = !single && command.work >= TICKET_WORK;
-    const user = { single, units: command.rowwise && !single && !tickets ? command.units : undefined };
-    const barrier = open.conflicts(command, user);
+    const sharing = { single, units: command.rowwise && !single && !tickets ? command.units : 0 };
+    const barrier = open.conflicts(command, sharing);
     if (barrier) open.clear();
-    open.add(command, user);
+    open.add(command, sharing);
     const at = i * COMMAND_WORDS;
     words[at] = kernel.opcode;
     words[at + 1] = (barrier ? FLAG.barrier : 0) | (single ? FLAG.single : 0) | (tickets ? FLAG.tickets : 0);
@@ -72,16 +72,23 @@ export function encode(commands: readonly Command[], threads: number): Int32Arra
 }
 
 /** How threads share a command. */
-interface User {
+interface Sharing {
   /** Worker 0 does it alone. */
   readonly single: boolean;
-  /** Of a rowwise command whose units threads share equally: each thread then has its own share of every range. */
-  readonly units: number | undefined;
+  /** Of a rowwise command whose units threads share equally, how many: each thread then has its own share of every range. Else 0. */
+  readonly units: number;
+}
+
+/** A range that a command reads or writes. */
+interface Use {
+  readonly range: Range;
+  readonly write: boolean;
+  readonly sharing: Sharing;
 }
 
 /** What has been touched since the last barrier, by whom. */
 class OpenRanges {
-  readonly #ranges: (Range & User & { write: boolean })[] = [];
+  readonly #uses: Use[] = [];
   readonly #threads: number;
 
   constructor(threads: number) {
@@ -89,30 +96,33 @@ class OpenRanges {
   }
 
   /** Two commands conflict if they share memory that one of them writes, unless each thread meets there only what it has done itself. */
-  conflicts(command: Command, user: User): boolean {
-    const hit = (mine: Range, write: boolean) =>
-      this.#ranges.some(
-        (o) => (o.write || write) && o.begin < mine.end && mine.begin < o.end && !this.#sameThreads(o, { ...mine, ...user }),
-      );
-    return command.reads.some((range) => hit(range, false)) || command.writes.some((range) => hit(range, true));
+  conflicts({ reads, writes }: Command, sharing: Sharing): boolean {
+    return this.#uses.some(
+      (use) =>
+        (use.write && reads.some((range) => this.#meets(use, range, sharing))) || writes.some((range) => this.#meets(use, range, sharing)),
+    );
   }
 
-  add(command: Command, user: User): void {
-    for (const range of command.reads) this.#ranges.push({ ...range, ...user, write: false });
-    for (const range of command.writes) this.#ranges.push({ ...range, ...user, write: true });
+  add({ reads, writes }: Command, sharing: Sharing): void {
+    for (const range of reads) this.#uses.push({ range, write: false, sharing });
+    for (const range of writes) this.#uses.push({ range, write: true, sharing });
   }
 
   clear(): void {
-    this.#ranges.length = 0;
+    this.#uses.length = 0;
   }
 
-  /** Whether worker 0 does both, or every thread's share of the range is the same in both. */
-  #sameThreads(a: Range & User, b: Range & User): boolean {
-    if (a.single && b.single) return true;
-    if (!a.units || !b.units || a.begin !== b.begin || a.end !== b.end) return false;
+  #meets({ range: a, sharing }: Use, b: Range, other: Sharing): boolean {
+    if (a.begin >= b.end || b.begin >= a.end) return false;
+    return !(sharing.single && other.single) && !(a.begin === b.begin && a.end === b.end && this.#sameShares(sharing.units, other.units));
+  }
+
+  /** Whether every thread's share is the same of so many units as of so many others. */
+  #sameShares(a: number, b: number): boolean {
+    if (a === 0 || b === 0) return false;
     for (let thread = 1; thread < this.#threads; thread++) {
       const share = (units: number) => Math.floor((units * thread) / this.#threads);
-      if (share(a.units) * b.units !== share(b.units) * a.units) return false;
+      if (share(a) * b !== share(b) * a) return false;
     }
     return true;
   }
