@@ -10,8 +10,8 @@ import { GenerationQueue, loadModel } from "../dist/index.js";
 const args = globalThis.Deno?.args ?? process.argv.slice(2);
 const path = args[0] ?? new URL("../examples/models/qwen3next-mini-q4_k_m.gguf", import.meta.url).pathname;
 const STREAMS = [1, 2, 4, 8];
-const GENERATED = 64;
-const REPETITIONS = 5;
+const GENERATED = 128;
+const REPETITIONS = 9; // a round takes a second: neighbours disturb some of them
 const LONG_PROMPT = 2000;
 
 const model = await loadModel(path, { threads: 2 });
