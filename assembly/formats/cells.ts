@@ -9,3 +9,20 @@ export function putScales(to: usize, even: v128, odd: v128, step: usize): void {
   v128.store(to + 2 * step, v128.shuffle<i16>(even, even, 1, 1, 3, 3, 5, 5, 7, 7));
   v128.store(to + 3 * step, v128.shuffle<i16>(odd, odd, 1, 1, 3, 3, 5, 5, 7, 7));
 }
+
+// A cell of words, as matmul/few_words.ts describes it.
+// @ts-ignore: decorator
+@inline
+export const WORDS_DMIN: usize = 16;
+// @ts-ignore: decorator
+@inline
+export const WORDS_MINS: usize = 32;
+// @ts-ignore: decorator
+@inline
+export const WORDS_SCALES: usize = 96;
+// @ts-ignore: decorator
+@inline
+export const WORDS_CODES: usize = 384;
+// @ts-ignore: decorator
+@inline
+export const WORDS_BYTES: usize = 2432;

@@ -47,7 +47,7 @@ export function gemm(out: usize, x: usize, w: usize, list: usize, share: u32, to
   end = min(end, (N + PANEL_ROWS - 1) / PANEL_ROWS); // whatever the caller counts as units, no row beyond N is written
   if (tokens == 1) each(out, x, w, list, share, 0, 1, N, K, format, scratch, begin, end);
   else if (isFloat(format)) floats(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
-  else if (hasFew(format) && tokens <= FEW_TOKENS) few(out, x, w, list, share, tokens, N, K, format, scratch, begin * PANEL_ROWS, min(end * PANEL_ROWS, N));
+  else if (hasFew(format) && tokens <= FEW_TOKENS) few(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin * PANEL_ROWS, min(end * PANEL_ROWS, N));
   else if (tokens < gemmTokens(format)) each(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin, end);
   else many(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
 }
@@ -55,6 +55,10 @@ export function gemm(out: usize, x: usize, w: usize, list: usize, share: u32, to
 /** Tokens from .. to, each by itself. */
 function each(out: usize, x: usize, w: usize, list: usize, share: u32, from: u32, to: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
   const bytes = rowBytes(format, K), xBytes = inputRowBytes(format, K), last = min(end * PANEL_ROWS, N);
+  if (!ASC_FEATURE_RELAXED_SIMD && hasFew(format)) {
+    for (let i = from; i < to; i++) few(out, x, w, list, share, i, 1, N, K, format, scratch, begin * PANEL_ROWS, last);
+    return;
+  }
   // One token streams all its rows in one call; more take turns on eight rows, which stay in the L1 cache.
   const run = to - from == 1 ? last : PANEL_ROWS;
   for (let n = begin * PANEL_ROWS; n < last; n += run) {
