@@ -1,4 +1,4 @@
-// What Q4_K and Q6_K share on the way from blocks of four rows to a cell; see matmul/few_cells.ts.
+// What Q4_K and Q6_K share on the way from blocks of four rows to a cell; see matmul/few_cells.ts and few_words.ts.
 
 /** Four scales of four rows, i16, where even holds each row's 0 and 2 and odd its 1 and 3, -> i16[4][2], `step` bytes from one to the next. */
 // @ts-ignore: decorator

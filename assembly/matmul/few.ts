@@ -13,7 +13,7 @@ import { weave4 } from "./weave";
 /** Tokens at most: as far as this is ahead of tiles; see hasFew in gemm.ts. */
 // @ts-ignore: decorator
 @inline
-export const FEW_TOKENS: u32 = ASC_FEATURE_RELAXED_SIMD ? 32 : 16;
+export const FEW_TOKENS: u32 = 32;
 
 /** Scratch: f32 sums[PIECE / 256][tokens][4], u32 inputs[tokens], 16 KiB for a piece, the offsets of few_cells.ts. */
 const INPUTS: usize = (PIECE / 256) * (FEW_TOKENS << 4);

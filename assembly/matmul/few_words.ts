@@ -1,17 +1,16 @@
-// The dot products of few.ts without relaxed SIMD: codes become i16, and rows lie side by side. One token goes this way too: matvec has to bring
-// the lanes of every row together.
+// The dot products of few.ts without relaxed SIMD: codes become i16, and rows lie side by side. One token goes this way too.
 //
 // A cell, a block of four rows (WORDS_* in ../formats/cells.ts):
-//   f32 d[4], -dmin[4]; i16 min[4][4][2], pairs of each row's sub-blocks; i16 scale[16][4][2], one for sixteen codes; i16 code[16][2][2][2][4]:
-//   of each sixteen the first and the last eight, of those two rows and two rows, of those the evens of each row, then the odds
-// Four activations of a token, twice in a vector, meet two rows. A sub-block's sums in a lane fit i16 (8 · 32 · 127), so its scale rides on the dot
-// product that puts the halves of a row together.
+//   f32 d[4], -dmin[4]; i16 min[4][4][2], pairs of each row's sub-blocks; i16 scale[16][4][2], one for sixteen codes;
+//   i16 code[16][2][2][2][2][4]: of each sixteen first eight and last eight, of those rows 0 and 1 and rows 2 and 3, of those evens and odds
+// Four activations of a token, twice in a vector, meet four codes of two rows. A sub-block's sums in a lane fit i16 (8 · 32 · 127), so its scale rides
+// on the dot product that puts a row's halves together.
 //
-// The roof is three vector operations a cycle: a token takes 280 for a cell, unpacking 300 (Q4_K) or 640 (Q6_K). What compilers do with the order
-// matters as much: chains of sums and their loads are moved to where they are used, so operands and tokens stand in the order in which they should run.
-// Tried, 256x256: codes straight from registers into the dots, without cells: 0-2 % for 2 to 4 tokens, spills eat what stores cost. Activations
-// spread in advance, to load them without addresses of their own: 1-4 % slower. 32 codes before their scale: 8 % slower for Q4_K, spills. One token
-// with 32 codes a turn: 7 % slower. Scaled codes, a row a strip (before): T = 2 Q4_K 8.3 us instead of 7.8, Q6_K 10.9 instead of 9.8.
+// The roof is three vector operations a cycle: a token takes 290 for a cell, unpacking 300 (Q4_K) or 650 (Q6_K). It is reached to 85-90 %.
+// Tried, in us for 256x256. Strips of scale · code, a row each: Q4_K 8.3, Q6_K 10.9 for two tokens, where this takes 7.8 and 9.8. Codes straight from
+// registers into the dots, without cells: 0.1 less for two to four tokens, 0.2 less for one, as spills eat what stores cost. Activations spread in
+// advance, which saves their addresses: 1-4 % slower. 32 codes of Q4_K before their scale: 7-11 % slower, spills. The same for one token: 7 % slower.
+// Tokens in rising order in the loop of `dot`: 1-5 % slower, as compilers then load all of them first.
 
 import { WORDS_BYTES, WORDS_CODES, WORDS_DMIN, WORDS_MINS, WORDS_SCALES } from "../formats/cells";
 import { blockBytes, hasMins, packWords } from "../formats/table";
@@ -42,25 +41,18 @@ export function words(w: usize, step: usize, rows: u32, k: u32, count: u32, grou
   }
 }
 
-/** a · b + c of i16 pairs. The sum so far comes first: by the order of operands the compilers order the loads. */
-// @ts-ignore: decorator
-@inline
-function add(sum: v128, a: v128, b: v128): v128 {
-  return i32x4.add(sum, i32x4.dot_i16x8_s(a, b));
-}
-
 /** s + the products of sixteen activations at x with the words of four rows: of two in k.., of two in l... */
 // @ts-ignore: decorator
 @inline
 function dot16(s: v128, x: usize, k0: v128, k1: v128, k2: v128, k3: v128, l0: v128, l1: v128, l2: v128, l3: v128, scale: v128): v128 {
   let u = v128.load64_splat(x), a = i32x4.dot_i16x8_s(k0, u), b = i32x4.dot_i16x8_s(l0, u);
-  u = v128.load64_splat(x, 8); a = add(a, k1, u); b = add(b, l1, u);
-  u = v128.load64_splat(x, 16); a = add(a, k2, u); b = add(b, l2, u);
-  u = v128.load64_splat(x, 24); a = add(a, k3, u); b = add(b, l3, u);
-  return add(s, i16x8.narrow_i32x4_s(a, b), scale);
+  u = v128.load64_splat(x, 8); a = mac(k1, u, a); b = mac(l1, u, b);
+  u = v128.load64_splat(x, 16); a = mac(k2, u, a); b = mac(l2, u, b);
+  u = v128.load64_splat(x, 24); a = mac(k3, u, a); b = mac(l3, u, b);
+  return mac(i16x8.narrow_i32x4_s(a, b), scale, s);
 }
 
-/** The sums of each group, `tokenSums` bytes apart, += its cells · blocks from column k on of `n` tokens, 2 to 4: float steps as everywhere (gemm.ts). */
+/** The sums of each group, `tokenSums` bytes apart, += its cells · blocks from column k on of `n` tokens, 1 to 4: float steps as everywhere (gemm.ts). */
 // @ts-ignore: decorator
 @inline
 function dot(n: u32, sums: usize, tokenSums: usize, groups: u32, cell: usize, inputs: usize, k: u32, blocks: u32, K: u32, mins: bool): void {

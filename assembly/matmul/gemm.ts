@@ -18,9 +18,10 @@ import { tileCodes } from "./tile_codes";
 import { dotPair } from "./tile_float";
 
 /**
- * Formats that few.ts knows: fastest from 2 tokens to FEW_TOKENS, measured on x86 (256x256 and 2048x2048). GFLOP/s of Q4_K, 2048x2048, beside the
- * best of the relaxed build's tiles: 97 against 63 for 8 tokens, 107 against 81 for 16, 98 against 85 for 32 (Deno 82, 70 for 16 and 85, 84 for
- * 32); from 64 tokens on it is behind in Deno and, with AVX-VNNI switched off, in Node.
+ * Formats that few.ts knows: fastest from 2 tokens to FEW_TOKENS, without relaxed SIMD from 1, measured on x86 (256x256 and 2048x2048). GFLOP/s of
+ * Q4_K, 2048x2048, beside the best of the relaxed build's tiles: 97 against 63 for 8 tokens, 107 against 81 for 16, 98 against 85 for 32 (Deno 82,
+ * 70 for 16 and 85, 84 for 32); from 64 tokens on it is behind in Deno and, with AVX-VNNI switched off, in Node. Without relaxed SIMD: 51 against 47
+ * for 20, 52 against 51 for 32, 52 against 53 for 64; for one token 24 against a matvec's 22, of 256x256 23 against 19.
  */
 function hasFew(format: u32): bool {
   return format == Q4_K || format == Q6_K;
