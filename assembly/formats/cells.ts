@@ -10,7 +10,7 @@ export function putScales(to: usize, even: v128, odd: v128, step: usize): void {
   v128.store(to + 3 * step, v128.shuffle<i16>(odd, odd, 1, 1, 3, 3, 5, 5, 7, 7));
 }
 
-// A cell of words, as matmul/few_words.ts describes it.
+// Bytes of a cell of words up to each part, as matmul/few_words.ts describes it; codes begin with a line of the cache.
 // @ts-ignore: decorator
 @inline
 export const WORDS_DMIN: usize = 16;
@@ -25,4 +25,4 @@ export const WORDS_SCALES: usize = 96;
 export const WORDS_CODES: usize = 384;
 // @ts-ignore: decorator
 @inline
-export const WORDS_BYTES: usize = 2432;
+export const WORDS_BYTES: usize = WORDS_CODES + 2048;

@@ -78,7 +78,7 @@ export function wordsQ6_K(a: usize, b: usize, c: usize, d: usize, blocks: u32, c
   }
 }
 
-/** Sixteen codes of each quarter of four rows, the high bits `high` bytes further. */
+/** Sixteen codes of each quarter of four rows, the high bits `high` bytes further: with each pair's upper bit flipped a code's six bits mean code - 32. */
 // @ts-ignore: decorator
 @inline
 function wordQuarters(a: usize, b: usize, c: usize, d: usize, high: usize, to: usize, low: v128, top: v128, flip: v128): void {
