@@ -1,8 +1,8 @@
-import { qOffset, sum16Offset, wideOffset } from "../matmul/activation";
+import { qOffset, sum16Offset } from "../matmul/activation";
 import { combine } from "../matmul/combine";
 import { matvecRows } from "../matmul/streams";
 import { f16, f16Bits, f16Halves, f16Rebias, f16x4, mac, opaque, rdot16 } from "../simd";
-import { putScales } from "./cells";
+import { WORDS_BYTES, WORDS_CODES, WORDS_SCALES, putScales } from "./cells";
 import { put16 } from "./strip";
 
 // Two halves of 128: low four bits in 64 bytes each (at 0), high two bits in 32 bytes each (at 128); int8 scales of sub-blocks of 16
@@ -65,56 +65,77 @@ export function unpackCodesQ6_K(p: usize, q: usize, scale: usize, m: usize, d: u
   }
 }
 
-/** One block -> i16, evens then odds of each sixteen; see table.unpackFour. */
-// @ts-ignore: decorator
-@inline
-export function unpackWideQ6_K(p: usize, q: usize, d: usize, n: u32): void {
-  store<u16>(d, load<u16>(p, 208), 2);
-  halfWide(p, p + 128, q, i16x8.extend_low_i8x16_s(v128.load(p, 192)), n);
-  halfWide(p + 64, p + 160, q + 256, i16x8.extend_high_i8x16_s(v128.load(p, 192)), n);
+/** `blocks` blocks of the rows at a, b, c, d -> cells of words; see matmul/few_words.ts. */
+export function wordsQ6_K(a: usize, b: usize, c: usize, d: usize, blocks: u32, cell: usize): void {
+  const low = opaque(i8x16.splat(0x3c), blocks), top = opaque(i8x16.splat(<i8>0xc0), blocks), flip = opaque(i8x16.splat(<i8>0xaa), blocks);
+  for (const end = cell + <usize>blocks * WORDS_BYTES; cell < end; cell += WORDS_BYTES) {
+    putHead(a, b, c, d, cell, cell + WORDS_SCALES, 16);
+    wordQuarters(a, b, c, d, 128, cell + WORDS_CODES, low, top, flip);
+    wordQuarters(a + 16, b + 16, c + 16, d + 16, 128, cell + WORDS_CODES + 128, low, top, flip);
+    wordQuarters(a + 64, b + 64, c + 64, d + 64, 96, cell + WORDS_CODES + 1024, low, top, flip);
+    wordQuarters(a + 80, b + 80, c + 80, d + 80, 96, cell + WORDS_CODES + 1152, low, top, flip);
+    a += 210; b += 210; c += 210; d += 210;
+  }
 }
 
-/** 128 codes, 16 of each quarter at a time. */
+/** Sixteen codes of each quarter of four rows, the high bits `high` bytes further: with each pair's upper bit flipped a code's six bits mean code - 32. */
 // @ts-ignore: decorator
 @inline
-function halfWide(p: usize, high: usize, q: usize, scales: v128, n: u32): void {
-  const four = opaque(i8x16.splat(15), n), two = opaque(i8x16.splat(48), n), zero = opaque(i8x16.splat(32), n);
-  const v = v128.load(p), u = v128.load(p, 32), h = v128.load(high), y = v128.load(p, 16), x = v128.load(p, 48), g = v128.load(high, 16);
-  putWide(q, i8x16.sub(low6(v, i16x8.shl(h, 4), four, two), zero), v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0));
-  putWide(q + 32, i8x16.sub(low6(y, i16x8.shl(g, 4), four, two), zero), v128.shuffle<i16>(scales, scales, 1, 1, 1, 1, 1, 1, 1, 1));
-  putWide(q + 64, i8x16.sub(low6(u, i16x8.shl(h, 2), four, two), zero), v128.shuffle<i16>(scales, scales, 2, 2, 2, 2, 2, 2, 2, 2));
-  putWide(q + 96, i8x16.sub(low6(x, i16x8.shl(g, 2), four, two), zero), v128.shuffle<i16>(scales, scales, 3, 3, 3, 3, 3, 3, 3, 3));
-  putWide(q + 128, i8x16.sub(high6(v, h, four, two), zero), v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 4, 4, 4, 4));
-  putWide(q + 160, i8x16.sub(high6(y, g, four, two), zero), v128.shuffle<i16>(scales, scales, 5, 5, 5, 5, 5, 5, 5, 5));
-  putWide(q + 192, i8x16.sub(high6(u, i16x8.shr_u(h, 2), four, two), zero), v128.shuffle<i16>(scales, scales, 6, 6, 6, 6, 6, 6, 6, 6));
-  putWide(q + 224, i8x16.sub(high6(x, i16x8.shr_u(g, 2), four, two), zero), v128.shuffle<i16>(scales, scales, 7, 7, 7, 7, 7, 7, 7, 7));
+function wordQuarters(a: usize, b: usize, c: usize, d: usize, high: usize, to: usize, low: v128, top: v128, flip: v128): void {
+  const e = v128.load(a + high), f = v128.load(b + high), g = v128.load(c + high), h = v128.load(d + high);
+  const i = v128.xor(v128.shuffle<i64>(e, f, 0, 2), flip), j = v128.xor(v128.shuffle<i64>(g, h, 0, 2), flip);
+  const k = v128.xor(v128.shuffle<i64>(e, f, 1, 3), flip), l = v128.xor(v128.shuffle<i64>(g, h, 1, 3), flip);
+  const p = v128.load(a), q = v128.load(b), r = v128.load(c), s = v128.load(d);
+  putSixes(to, v128.shuffle<i64>(p, q, 0, 2), v128.shuffle<i64>(r, s, 0, 2), i16x8.shl(i, 6), i16x8.shl(j, 6), i16x8.shl(i, 2), i16x8.shl(j, 2), low, top);
+  putSixes(to + 64, v128.shuffle<i64>(p, q, 1, 3), v128.shuffle<i64>(r, s, 1, 3), i16x8.shl(k, 6), i16x8.shl(l, 6), i16x8.shl(k, 2), i16x8.shl(l, 2), low, top);
+  const t = v128.load(a, 32), u = v128.load(b, 32), v = v128.load(c, 32), w = v128.load(d, 32);
+  putSixes(to + 256, v128.shuffle<i64>(t, u, 0, 2), v128.shuffle<i64>(v, w, 0, 2), i16x8.shl(i, 4), i16x8.shl(j, 4), i, j, low, top);
+  putSixes(to + 320, v128.shuffle<i64>(t, u, 1, 3), v128.shuffle<i64>(v, w, 1, 3), i16x8.shl(k, 4), i16x8.shl(l, 4), k, l, low, top);
 }
 
+/** Eight codes of two quarters: nibbles of two rows in v and of two in u, high bits already in the top of each byte. */
 // @ts-ignore: decorator
 @inline
-function putWide(q: usize, codes: v128, scale: v128): void {
-  v128.store(q, i16x8.mul(i16x8.shr_s(i16x8.shl(codes, 8), 8), scale));
-  v128.store(q, i16x8.mul(i16x8.shr_s(codes, 8), scale), 16);
+function putSixes(to: usize, v: v128, u: v128, vHigh: v128, uHigh: v128, vHigher: v128, uHigher: v128, low: v128, top: v128): void {
+  putWords(to, v128.or(v128.and(i16x8.shl(v, 2), low), v128.and(vHigh, top)));
+  putWords(to + 32, v128.or(v128.and(i16x8.shl(u, 2), low), v128.and(uHigh, top)));
+  putWords(to + 512, v128.or(v128.and(i16x8.shr_u(v, 2), low), v128.and(vHigher, top)));
+  putWords(to + 544, v128.or(v128.and(i16x8.shr_u(u, 2), low), v128.and(uHigher, top)));
+}
+
+/** Codes in the top six bits of each byte -> i16, evens and odds. */
+// @ts-ignore: decorator
+@inline
+function putWords(to: usize, codes: v128): void {
+  v128.store(to, i16x8.shr_s(i16x8.shl(codes, 8), 10));
+  v128.store(to, i16x8.shr_s(codes, 10), 16);
 }
 
 /** The block of four rows -> cell; see matmul/few_cells.ts. */
 export function cellQ6_K(a: usize, b: usize, c: usize, d: usize, cell: usize, n: u32): void {
-  v128.store(cell, f16x4(f16Halves(a + 208, b + 208, c + 208, d + 208), f16Bits(), f16Rebias()));
-  const p = v128.load(a, 192), q = v128.load(b, 192), r = v128.load(c, 192), s = v128.load(d, 192);
-  const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5), rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5);
-  const tu = v128.shuffle<i32>(p, q, 2, 6, 3, 7), vw = v128.shuffle<i32>(r, s, 2, 6, 3, 7);
-  putSignedScales(cell + 16, v128.shuffle<i64>(pq, rs, 0, 2));
-  putSignedScales(cell + 336, v128.shuffle<i64>(pq, rs, 1, 3));
-  putSignedScales(cell + 656, v128.shuffle<i64>(tu, vw, 0, 2));
-  putSignedScales(cell + 976, v128.shuffle<i64>(tu, vw, 1, 3));
+  putHead(a, b, c, d, cell, cell + 16, 80);
   cellRows(a, b, cell + 32, n);
   cellRows(c, d, cell + 48, n);
 }
 
+/** d, and scales at `to`, `step` bytes from one to the next. */
 // @ts-ignore: decorator
 @inline
-function putSignedScales(to: usize, bytes: v128): void {
-  putScales(to, i16x8.shr_s(i16x8.shl(bytes, 8), 8), i16x8.shr_s(bytes, 8), 80);
+function putHead(a: usize, b: usize, c: usize, d: usize, cell: usize, to: usize, step: usize): void {
+  v128.store(cell, f16x4(f16Halves(a + 208, b + 208, c + 208, d + 208), f16Bits(), f16Rebias()));
+  const p = v128.load(a, 192), q = v128.load(b, 192), r = v128.load(c, 192), s = v128.load(d, 192);
+  const pq = v128.shuffle<i32>(p, q, 0, 4, 1, 5), rs = v128.shuffle<i32>(r, s, 0, 4, 1, 5);
+  const tu = v128.shuffle<i32>(p, q, 2, 6, 3, 7), vw = v128.shuffle<i32>(r, s, 2, 6, 3, 7);
+  putSignedScales(to, v128.shuffle<i64>(pq, rs, 0, 2), step);
+  putSignedScales(to + 4 * step, v128.shuffle<i64>(pq, rs, 1, 3), step);
+  putSignedScales(to + 8 * step, v128.shuffle<i64>(tu, vw, 0, 2), step);
+  putSignedScales(to + 12 * step, v128.shuffle<i64>(tu, vw, 1, 3), step);
+}
+
+// @ts-ignore: decorator
+@inline
+function putSignedScales(to: usize, bytes: v128, step: usize): void {
+  putScales(to, i16x8.shr_s(i16x8.shl(bytes, 8), 8), i16x8.shr_s(bytes, 8), step);
 }
 
 /** All codes of two rows, 16 of each quarter of a half at a time. */
@@ -144,27 +165,14 @@ function putSix(to: usize, v: v128, u: v128, h: v128, four: v128, two: v128): vo
   v128.store(to, high6(u, i16x8.shr_u(h, 2), four, two), 480);
 }
 
-/** Σ code · x over sixteen codes: pairs in i16 (relaxed), or fours in i32 lanes that fit i16 (4 · 63 · 127). */
-// @ts-ignore: decorator
-@inline
-function dot16(codes: v128, q: usize, byte: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return rdot16(v128.load(q), codes);
-  else return mac(i16x8.shr_u(codes, 8), v128.load(q, 16), i32x4.dot_i16x8_s(v128.and(codes, byte), v128.load(q)));
-}
-
-/** s + a · scales[0] + b · scales[2] + c · scales[4] + d · scales[6], of what dot16 returns. */
+/** s + a · scales[0] + b · scales[2] + c · scales[4] + d · scales[6], of products summed by twos. */
 // @ts-ignore: decorator
 @inline
 function scaled(a: v128, b: v128, c: v128, d: v128, scales: v128, s: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) {
-    s = mac(a, v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0), s);
-    s = mac(b, v128.shuffle<i16>(scales, scales, 2, 2, 2, 2, 2, 2, 2, 2), s);
-    s = mac(c, v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 4, 4, 4, 4), s);
-    return mac(d, v128.shuffle<i16>(scales, scales, 6, 6, 6, 6, 6, 6, 6, 6), s);
-  } else {
-    s = mac(i16x8.narrow_i32x4_s(a, b), v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 2, 2, 2, 2), s);
-    return mac(i16x8.narrow_i32x4_s(c, d), v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 6, 6, 6, 6), s);
-  }
+  s = mac(a, v128.shuffle<i16>(scales, scales, 0, 0, 0, 0, 0, 0, 0, 0), s);
+  s = mac(b, v128.shuffle<i16>(scales, scales, 2, 2, 2, 2, 2, 2, 2, 2), s);
+  s = mac(c, v128.shuffle<i16>(scales, scales, 4, 4, 4, 4, 4, 4, 4, 4), s);
+  return mac(d, v128.shuffle<i16>(scales, scales, 6, 6, 6, 6, 6, 6, 6, 6), s);
 }
 
 @unmanaged
@@ -178,17 +186,15 @@ class Q6_KRows {
   }
 }
 
-/** out[rows] = w[rows, K] · x[K]. Codes stay unsigned: 32 · Σ scale · sum16 comes off at the end of a block. */
+/** out[rows] = w[rows, K] · x[K], relaxed build only. Codes stay unsigned: 32 · Σ scale · sum16 comes off at the end of a block. */
 export function matvecQ6_K(w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
   matvecRows<Q6_KRows>(w, x, out, rows, K, scratch);
 }
 
 /** A row's sums for combine, and each block's d as it is. */
 function blockSums(w: usize, count: usize, x: usize, b: usize, K: u32, sums: usize, d: usize): void {
-  const four = opaque(i8x16.splat(15), K), two = opaque(i8x16.splat(48), K), byte = opaque(i16x8.splat(255), K);
-  const step: usize = ASC_FEATURE_RELAXED_SIMD ? 16 : 32; // bytes of 16 activations
-  let inputSums = x + sum16Offset(K, 256) + (b << 5);
-  let q = ASC_FEATURE_RELAXED_SIMD ? x + qOffset(K, 256) + (b << 8) : x + wideOffset(K, 256) + (b << 9);
+  const four = opaque(i8x16.splat(15), K), two = opaque(i8x16.splat(48), K);
+  let inputSums = x + sum16Offset(K, 256) + (b << 5), q = x + qOffset(K, 256) + (b << 8);
   for (const end = w + count * 210; w < end; w += 210, inputSums += 32, sums += 16, d += 16) {
     const top = i16x8.extend_high_i8x16_s(v128.load(w, 192));
     let scales = i16x8.extend_low_i8x16_s(v128.load(w, 192));
@@ -198,14 +204,14 @@ function blockSums(w: usize, count: usize, x: usize, b: usize, K: u32, sums: usi
     for (const blockEnd = w + 128; p < blockEnd; p += 32) { // two steps of 16 bytes, then over the other 32 of the half
       for (const stepEnd = p + 32; p < stepEnd; p += 16) {
         const v = v128.load(p), u = v128.load(p, 32), h = v128.load(high);
-        const a = dot16(low6(v, i16x8.shl(h, 4), four, two), q, byte), b = dot16(low6(u, i16x8.shl(h, 2), four, two), q + 2 * step, byte);
-        const c = dot16(high6(v, h, four, two), q + 4 * step, byte), e = dot16(high6(u, i16x8.shr_u(h, 2), four, two), q + 6 * step, byte);
+        const a = rdot16(v128.load(q), low6(v, i16x8.shl(h, 4), four, two)), b = rdot16(v128.load(q, 32), low6(u, i16x8.shl(h, 2), four, two));
+        const c = rdot16(v128.load(q, 64), high6(v, h, four, two)), e = rdot16(v128.load(q, 96), high6(u, i16x8.shr_u(h, 2), four, two));
         s = scaled(a, b, c, e, scales, s);
         scales = v128.shuffle<i16>(scales, scales, 1, 2, 3, 4, 5, 6, 7, 0);
-        q += step; high += 16;
+        q += 16; high += 16;
       }
       scales = top;
-      q += 6 * step;
+      q += 96;
     }
     v128.store(sums, s);
     store<u16>(d, load<u16>(w, 208), 2);

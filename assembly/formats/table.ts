@@ -11,11 +11,11 @@ import { unpackQ2_K } from "./q2_k";
 import { unpackQ3_K } from "./q3_k";
 import { Q4_0Block } from "./q4_0";
 import { Q4_1Block } from "./q4_1";
-import { cellQ4_K, matvecQ4_K, unpackCodesQ4_K, unpackQ4_K, unpackWideQ4_K } from "./q4_k";
+import { cellQ4_K, matvecQ4_K, unpackCodesQ4_K, unpackQ4_K, wordsQ4_K } from "./q4_k";
 import { Q5_0Block } from "./q5_0";
 import { Q5_1Block } from "./q5_1";
 import { matvecQ5_K, unpackCodesQ5_K, unpackQ5_K } from "./q5_k";
-import { cellQ6_K, matvecQ6_K, unpackCodesQ6_K, unpackQ6_K, unpackWideQ6_K } from "./q6_k";
+import { cellQ6_K, matvecQ6_K, unpackCodesQ6_K, unpackQ6_K, wordsQ6_K } from "./q6_k";
 import { matvecQ8_0, unpackQ8_0 } from "./q8_0";
 import { STRIP_D, STRIP_DM, STRIP_M, STRIP_SCALE } from "./strip";
 import { matvecStrips } from "./matvec_strips";
@@ -128,7 +128,7 @@ export function widenFloats(format: u32, p: usize, count: u32, out: usize): void
   }
 }
 
-/** out[rows] = w[rows, K] · x[K]; x = one row of inputRowBytes. */
+/** out[rows] = w[rows, K] · x[K]; x = one row of inputRowBytes. Q4_K and Q6_K have it in the relaxed build, else matmul/few.ts (see gemm.ts). */
 export function matvec(format: u32, w: usize, x: usize, out: usize, rows: u32, K: u32, scratch: usize): void {
   switch (format) {
     case F32: matvecFloat<F32Element>(w, x, out, rows, K); break;
@@ -141,25 +141,18 @@ export function matvec(format: u32, w: usize, x: usize, out: usize, rows: u32, K
     case IQ4_NL: matvec32<IQ4_NLBlock>(w, x, out, rows, K); break;
     case MXFP4: matvec32<MXFP4Block>(w, x, out, rows, K); break;
     case Q8_0: matvecQ8_0(w, x, out, rows, K); break;
-    case Q4_K: matvecQ4_K(w, x, out, rows, K, scratch); break;
+    case Q4_K: if (ASC_FEATURE_RELAXED_SIMD) matvecQ4_K(w, x, out, rows, K, scratch); break;
     case Q5_K: matvecQ5_K(w, x, out, rows, K, scratch); break;
-    case Q6_K: matvecQ6_K(w, x, out, rows, K, scratch); break;
+    case Q6_K: if (ASC_FEATURE_RELAXED_SIMD) matvecQ6_K(w, x, out, rows, K, scratch); break;
     case IQ4_XS: matvecIQ4_XS(w, x, out, rows, K); break;
     case Q2_K: case Q3_K: matvecStrips(format, w, x, out, rows, K, scratch); break;
   }
 }
 
-/**
- * `count` weights of four rows at p (`bytes` apart; of `rows` < 4, the last again), each to a strip of 2048 bytes -> q, mins -> m, 128 bytes
- * apart, and the f16 of their scales -> d[blocks][4]: see matmul/few_strips.ts. Q4_K and Q6_K.
- */
-export function unpackFour(format: u32, p: usize, bytes: usize, rows: u32, count: u32, q: usize, m: usize, d: usize): void {
-  for (let r: u32 = 0; r < 4; r++, q += 2048, m += 128, d += 4) {
-    let from = p + <usize>min(r, rows - 1) * bytes, to = q, mins = m, f16s = d;
-    const end = q + (<usize>count << 1);
-    if (format == Q4_K) for (; to < end; to += 512, mins += 16, f16s += 16, from += 144) unpackWideQ4_K(from, to, mins, f16s, count);
-    else for (; to < end; to += 512, f16s += 16, from += 210) unpackWideQ6_K(from, to, f16s, count);
-  }
+/** `blocks` blocks of four rows, at a, b, c, d, -> cells of words: see matmul/few_words.ts. Q4_K and Q6_K. */
+export function packWords(format: u32, a: usize, b: usize, c: usize, d: usize, blocks: u32, cell: usize): void {
+  if (format == Q4_K) wordsQ4_K(a, b, c, d, blocks, cell);
+  else wordsQ6_K(a, b, c, d, blocks, cell);
 }
 
 /** A block of four rows, at a, b, c, d, -> cell: see matmul/few_cells.ts. Q4_K and Q6_K, relaxed build only. */

@@ -14,8 +14,9 @@
 
 import { blockBytes, hasMins, packCell } from "../formats/table";
 import { Bytes, dotBytes } from "../dots";
-import { fma4, mac, opaque, rdot16, rdot32 } from "../simd";
+import { mac, opaque, rdot16, rdot32 } from "../simd";
 import { qOffset, sum32Offset } from "./activation";
+import { flush, minSums } from "./few_sums";
 
 // @ts-ignore: decorator
 @inline
@@ -101,20 +102,6 @@ function dot32(s: v128, x: usize, o: usize, oStep: usize, first: v128, second: v
   }
   v = v128.load64_splat(x, 24); a = step(v, a3, a, dots); b = step(v, b3, b, dots);
   return gather(s, a, b, offset, second, one, dots, fine);
-}
-
-// @ts-ignore: decorator
-@inline
-function flush(sums: usize, products: v128, d: v128, dx: usize): void {
-  v128.store(sums, fma4(f32x4.convert_i32x4_s(products), f32x4.mul(d, v128.load32_splat(dx)), v128.load(sums)));
-}
-
-/** The products of four rows' mins with a token's sums of 32. */
-// @ts-ignore: decorator
-@inline
-function minSums(m: usize, sum32: usize): v128 {
-  const a = mac(v128.load(m, 16), v128.load32_splat(sum32, 4), i32x4.dot_i16x8_s(v128.load(m), v128.load32_splat(sum32)));
-  return mac(v128.load(m, 48), v128.load32_splat(sum32, 12), mac(v128.load(m, 32), v128.load32_splat(sum32, 8), a));
 }
 
 /** The sums of each group, `tokenSums` bytes apart, += its cells · blocks from column k on of `n` tokens, 2 to 4: float steps as everywhere (gemm.ts). */

@@ -18,9 +18,10 @@ import { tileCodes } from "./tile_codes";
 import { dotPair } from "./tile_float";
 
 /**
- * Formats that few.ts knows: fastest from 2 tokens to FEW_TOKENS, measured on x86 (256x256 and 2048x2048). GFLOP/s of Q4_K, 2048x2048, beside the
- * best of the relaxed build's tiles: 97 against 63 for 8 tokens, 107 against 81 for 16, 98 against 85 for 32 (Deno 82, 70 for 16 and 85, 84 for
- * 32); from 64 tokens on it is behind in Deno and, with AVX-VNNI switched off, in Node.
+ * Formats that few.ts knows: fastest from 2 tokens to FEW_TOKENS, without relaxed SIMD from 1, measured on x86 (256x256 and 2048x2048). GFLOP/s of
+ * Q4_K, 2048x2048, beside the best of the relaxed build's tiles: 97 against 63 for 8 tokens, 107 against 81 for 16, 98 against 85 for 32 (Deno 82,
+ * 70 for 16 and 85, 84 for 32); from 64 tokens on it is behind in Deno and, with AVX-VNNI switched off, in Node. Without relaxed SIMD: 51 against 47
+ * for 20, 52 against 51 for 32, 52 against 53 for 64; for one token 24 against a matvec's 22, of 256x256 23 against 19.
  */
 function hasFew(format: u32): bool {
   return format == Q4_K || format == Q6_K;
@@ -47,7 +48,7 @@ export function gemm(out: usize, x: usize, w: usize, list: usize, share: u32, to
   end = min(end, (N + PANEL_ROWS - 1) / PANEL_ROWS); // whatever the caller counts as units, no row beyond N is written
   if (tokens == 1) each(out, x, w, list, share, 0, 1, N, K, format, scratch, begin, end);
   else if (isFloat(format)) floats(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
-  else if (hasFew(format) && tokens <= FEW_TOKENS) few(out, x, w, list, share, tokens, N, K, format, scratch, begin * PANEL_ROWS, min(end * PANEL_ROWS, N));
+  else if (hasFew(format) && tokens <= FEW_TOKENS) few(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin * PANEL_ROWS, min(end * PANEL_ROWS, N));
   else if (tokens < gemmTokens(format)) each(out, x, w, list, share, 0, tokens, N, K, format, scratch, begin, end);
   else many(out, x, w, list, share, tokens, N, K, format, scratch, begin, end);
 }
@@ -55,6 +56,10 @@ export function gemm(out: usize, x: usize, w: usize, list: usize, share: u32, to
 /** Tokens from .. to, each by itself. */
 function each(out: usize, x: usize, w: usize, list: usize, share: u32, from: u32, to: u32, N: u32, K: u32, format: u32, scratch: usize, begin: u32, end: u32): void {
   const bytes = rowBytes(format, K), xBytes = inputRowBytes(format, K), last = min(end * PANEL_ROWS, N);
+  if (!ASC_FEATURE_RELAXED_SIMD && hasFew(format)) {
+    for (let i = from; i < to; i++) few(out, x, w, list, share, i, 1, N, K, format, scratch, begin * PANEL_ROWS, last);
+    return;
+  }
   // One token streams all its rows in one call; more take turns on eight rows, which stay in the L1 cache.
   const run = to - from == 1 ? last : PANEL_ROWS;
   for (let n = begin * PANEL_ROWS; n < last; n += run) {
