@@ -6,7 +6,7 @@
 // the share of each op.
 
 import { parseArgs } from "node:util";
-import { loadModel, openGguf, printProfile } from "../dist/index.js";
+import { loadModel, openGguf, printProfile, statistics } from "../dist/index.js";
 
 const UBATCH = 512;
 const SINGLES = 16;
@@ -66,7 +66,7 @@ async function timed({ context, length }, count, each) {
   return rate;
 }
 
-const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+const median = (values) => statistics(values).median;
 const percent = (part) => (100 * part).toFixed(0);
 const runtime = globalThis.Deno ? `Deno ${Deno.version.deno}` : `Node ${process.version}`;
 console.log(

@@ -5,7 +5,7 @@
 // 3. A chat of 20 turns: prompt tokens read, against the tokens of the final conversation.
 // Median and range of interleaved repetitions; a busy machine shows in the range.
 
-import { GenerationQueue, loadModel } from "../dist/index.js";
+import { GenerationQueue, loadModel, statistics } from "../dist/index.js";
 
 const args = globalThis.Deno?.args ?? process.argv.slice(2);
 const path = args[0] ?? new URL("../examples/models/qwen3next-mini-q4_k_m.gguf", import.meta.url).pathname;
@@ -118,7 +118,7 @@ async function alone(prompt) {
   return answer;
 }
 
-const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
+const median = (list) => statistics(list).median;
 const range = (list, digits = 0) =>
   `${median(list).toFixed(digits)} (${Math.min(...list).toFixed(digits)}-${Math.max(...list).toFixed(digits)})`;
 const runtime = globalThis.Deno ? `Deno ${Deno.version.deno}` : `Node ${process.versions.node}`;

@@ -36,7 +36,8 @@ function spread(list, digits) {
   const sorted = list.filter((value) => value > 0).sort((a, b) => a - b);
   if (sorted.length === 0) return "failed";
   const show = (value) => value.toFixed(digits);
-  return `${show(sorted[sorted.length >> 1])} (${show(sorted[0])}-${show(sorted.at(-1))})`;
+  const median = (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+  return `${show(median)} (${show(sorted[0])}-${show(sorted.at(-1))})`;
 }
 
 async function compare(file) {
