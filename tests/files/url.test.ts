@@ -77,7 +77,9 @@ describe("with the cache", () => {
     };
     server.files.set("/m.gguf", { bytes: large });
     await expectLarge();
-    expect(server.ranges).toEqual([0, 3, 6, 9].map((start) => `bytes=${start * MiB}-${(start + 3) * MiB - 1}`));
+    const pieces = [0, 3, 6, 9].map((start) => `bytes=${start * MiB}-${(start + 3) * MiB - 1}`);
+    expect(new Set(server.ranges)).toEqual(new Set(pieces)); // all at once: which of them arrives first is the network's business
+    expect(server.ranges).toHaveLength(pieces.length);
     expect(most).toBe(4);
     expect(server.sentBytes).toBe(large.length + 1);
     await expectLarge();
