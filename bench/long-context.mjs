@@ -57,8 +57,10 @@ async function fill(context, length) {
 
 /** Tokens a second of `count` tokens decoded by `each`. */
 async function timed({ context, length }, count, each) {
-  if (each === 1) await context.decode({ tokens: tokens(1) }); // brings the weights back where the other context's cells were read
-  await context.rewind(length);
+  if (each === 1) {
+    await context.decode({ tokens: tokens(1) }); // brings the weights back where the other context's cells were read
+    await context.rewind(length);
+  }
   const start = performance.now();
   for (let made = 0; made < count; made += each) await context.decode({ tokens: tokens(each) });
   const rate = (1000 * count) / (performance.now() - start);
@@ -66,7 +68,6 @@ async function timed({ context, length }, count, each) {
   return rate;
 }
 
-const median = (values) => statistics(values).median;
 const percent = (part) => (100 * part).toFixed(0);
 const runtime = globalThis.Deno ? `Deno ${Deno.version.deno}` : `Node ${process.version}`;
 console.log(
@@ -87,11 +88,9 @@ for (const [count, each, rounds] of [
 ]) {
   const rates = contexts.map(() => []);
   for (let i = 0; i < rounds; i++) for (const [c, one] of contexts.entries()) rates[c].push(await timed(one, count, each));
-  const parts = rates[1].map((full, i) => full / rates[0][i]);
-  const [empty, full] = rates.map((values) => median(values).toFixed(1).padStart(7));
-  console.log(
-    `T = ${String(each).padEnd(5)}${empty} ${full}   ${percent(median(parts))} % (${percent(Math.min(...parts))}-${percent(Math.max(...parts))})`,
-  );
+  const { median, least, most } = statistics(rates[1].map((full, i) => full / rates[0][i]));
+  const [empty, full] = rates.map((values) => statistics(values).median.toFixed(1).padStart(7));
+  console.log(`T = ${String(each).padEnd(5)}${empty} ${full}   ${percent(median)} % (${percent(least)}-${percent(most)})`);
 }
 // What arithmetic alone allows: the weights of the layers, which each token of a prompt meets, beside the cells' keys and values.
 const { L, X, U, H, D, recurrent } = model.config;

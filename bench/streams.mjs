@@ -118,9 +118,10 @@ async function alone(prompt) {
   return answer;
 }
 
-const median = (list) => statistics(list).median;
-const range = (list, digits = 0) =>
-  `${median(list).toFixed(digits)} (${Math.min(...list).toFixed(digits)}-${Math.max(...list).toFixed(digits)})`;
+const range = (list, digits = 0) => {
+  const { median, least, most } = statistics(list);
+  return `${median.toFixed(digits)} (${least.toFixed(digits)}-${most.toFixed(digits)})`;
+};
 const runtime = globalThis.Deno ? `Deno ${Deno.version.deno}` : `Node ${process.versions.node}`;
 console.log(`${runtime}, ${model.name}, ${model.device}: median (range of ${REPETITIONS})`);
 for (const [s, count] of STREAMS.entries()) {

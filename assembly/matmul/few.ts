@@ -6,7 +6,7 @@ import { inputRowBytes, rowBytes } from "../formats/table";
 import { Q6_K } from "../formats/ids";
 import { storeRows } from "./combine";
 import { cells, putOffsets } from "./few_cells";
-import { PIECE, words } from "./few_words";
+import { words } from "./few_words";
 import { streamsApart } from "./streams";
 import { weave4 } from "./weave";
 
@@ -14,6 +14,11 @@ import { weave4 } from "./weave";
 // @ts-ignore: decorator
 @inline
 export const FEW_TOKENS: u32 = 32;
+
+/** Weights of a row that are unpacked at once, for four rows: they stay in L1. Where rows are short, those of several rows. */
+// @ts-ignore: decorator
+@inline
+const PIECE: u32 = 1024;
 
 /** Scratch: f32 sums[PIECE / 256][tokens][4], u32 inputs[tokens], 16 KiB for a piece, the offsets of few_cells.ts. */
 const INPUTS: usize = (PIECE / 256) * (FEW_TOKENS << 4);

@@ -16,7 +16,7 @@ import { blockBytes, hasMins, packCell } from "../formats/table";
 import { Bytes, dotBytes } from "../dots";
 import { mac, opaque, rdot16, rdot32 } from "../simd";
 import { qOffset, sum32Offset } from "./activation";
-import { flush, minSums } from "./few_sums";
+import { flushAll, flushMins } from "./few_sums";
 
 // @ts-ignore: decorator
 @inline
@@ -116,11 +116,7 @@ function dot(n: u32, fine: bool, dots: bool, sums: usize, tokenSums: usize, grou
     for (const end = dx + (<usize>blocks << 2); dx < end; dx += 4) {
       const d = v128.load(cell);
       if (!fine) {
-        const dmin = v128.load(cell, 16), m = cell + 32;
-        flush(sums, minSums(m, t0 + sum32), dmin, t0 + dx);
-        flush(sums + 16, minSums(m, t1 + sum32), dmin, t1 + dx);
-        if (n > 2) flush(sums + 32, minSums(m, t2 + sum32), dmin, t2 + dx);
-        if (n > 3) flush(sums + 48, minSums(m, t3 + sum32), dmin, t3 + dx);
+        flushMins(n, sums, cell + 32, v128.load(cell, 16), sum32, dx, t0, t1, t2, t3);
         sum32 += 16;
       }
       let s0 = z, s1 = z, s2 = z, s3 = z;
@@ -137,10 +133,7 @@ function dot(n: u32, fine: bool, dots: bool, sums: usize, tokenSums: usize, grou
         cell += 80;
         o += oStep << 1;
       }
-      flush(sums, s0, d, t0 + dx);
-      flush(sums + 16, s1, d, t1 + dx);
-      if (n > 2) flush(sums + 32, s2, d, t2 + dx);
-      if (n > 3) flush(sums + 48, s3, d, t3 + dx);
+      flushAll(n, sums, s0, s1, s2, s3, d, dx, t0, t1, t2, t3);
     }
   }
 }

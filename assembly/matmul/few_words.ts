@@ -17,12 +17,7 @@ import { WORDS_BYTES, WORDS_CODES, WORDS_DMIN, WORDS_MINS, WORDS_SCALES } from "
 import { blockBytes, hasMins, packWords } from "../formats/table";
 import { mac } from "../simd";
 import { sum32Offset, wideOffset } from "./activation";
-import { flush, minSums } from "./few_sums";
-
-/** Weights of a row that are unpacked at once, for four rows: they stay in L1. Where rows are short, those of several rows. */
-// @ts-ignore: decorator
-@inline
-export const PIECE: u32 = 1024;
+import { flushAll, flushMins } from "./few_sums";
 
 /**
  * Columns k .. k + count of four rows, `step` bytes apart from w (of less, the last is taken again), and of the `groups` - 1 rows behind each
@@ -33,7 +28,7 @@ export function words(w: usize, step: usize, rows: u32, k: u32, count: u32, grou
   packWords(format, a, a + <usize>min(1, last) * step, a + <usize>min(2, last) * step, a + <usize>min(3, last) * step, groups * blocks, cells);
   const tokenSums = <usize>tokens << 4;
   for (let left = tokens; left > 0; ) {
-    const n: u32 = left == 5 ? 3 : min(4, left); // never one by itself
+    const n: u32 = left == 5 ? 3 : min(4, left); // one by itself costs nearly as much as two
     if (n == 1) dot1(sums, tokenSums, groups, cells, inputs, k, blocks, K, mins);
     else if (n == 2) dot2(sums, tokenSums, groups, cells, inputs, k, blocks, K, mins);
     else if (n == 3) dot3(sums, tokenSums, groups, cells, inputs, k, blocks, K, mins);
@@ -64,11 +59,7 @@ function dot(n: u32, sums: usize, tokenSums: usize, groups: u32, cell: usize, in
     for (const end = dx + (<usize>blocks << 2); dx < end; dx += 4) {
       const d = v128.load(cell);
       if (mins) {
-        const dmin = v128.load(cell, WORDS_DMIN), m = cell + WORDS_MINS;
-        flush(sums, minSums(m, t0 + sum32), dmin, t0 + dx);
-        if (n > 1) flush(sums + 16, minSums(m, t1 + sum32), dmin, t1 + dx);
-        if (n > 2) flush(sums + 32, minSums(m, t2 + sum32), dmin, t2 + dx);
-        if (n > 3) flush(sums + 48, minSums(m, t3 + sum32), dmin, t3 + dx);
+        flushMins(n, sums, cell + WORDS_MINS, v128.load(cell, WORDS_DMIN), sum32, dx, t0, t1, t2, t3);
         sum32 += 16;
       }
       let s0 = z, s1 = z, s2 = z, s3 = z, scale = cell + WORDS_SCALES, w = cell + WORDS_CODES;
@@ -81,10 +72,7 @@ function dot(n: u32, sums: usize, tokenSums: usize, groups: u32, cell: usize, in
         if (n > 1) s1 = dot16(s1, t1 + x, k0, k1, k2, k3, l0, l1, l2, l3, f);
         s0 = dot16(s0, t0 + x, k0, k1, k2, k3, l0, l1, l2, l3, f);
       }
-      flush(sums, s0, d, t0 + dx);
-      if (n > 1) flush(sums + 16, s1, d, t1 + dx);
-      if (n > 2) flush(sums + 32, s2, d, t2 + dx);
-      if (n > 3) flush(sums + 48, s3, d, t3 + dx);
+      flushAll(n, sums, s0, s1, s2, s3, d, dx, t0, t1, t2, t3);
     }
   }
 }

@@ -8,6 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { statistics } from "../../dist/index.js";
 import { engines, realTime, versions } from "./engines.mjs";
 import { defaultModels, installPeers, promptOf, VERSIONS } from "./prepare.mjs";
 
@@ -31,13 +32,12 @@ const PAIRS = [
   ["page", "wllama"],
 ];
 
-/** The middle one and the range. */
+/** The median and the range. */
 function spread(list, digits) {
-  const sorted = list.filter((value) => value > 0).sort((a, b) => a - b);
-  if (sorted.length === 0) return "failed";
-  const show = (value) => value.toFixed(digits);
-  const median = (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
-  return `${show(median)} (${show(sorted[0])}-${show(sorted.at(-1))})`;
+  const values = list.filter((value) => value > 0);
+  if (values.length === 0) return "failed";
+  const { median, least, most } = statistics(values);
+  return `${median.toFixed(digits)} (${least.toFixed(digits)}-${most.toFixed(digits)})`;
 }
 
 async function compare(file) {
